@@ -1,0 +1,1 @@
+//! The AWS that `ekk --local` and the tests talk to.

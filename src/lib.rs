@@ -1,0 +1,1 @@
+//! From one YAML file to a working EKK logging stack on AWS.

@@ -1,0 +1,3 @@
+//! The `ekk` command.
+
+fn main() {}
