@@ -8,6 +8,7 @@ pub mod blobs;
 pub mod clock;
 pub mod control;
 pub mod emulator;
+pub mod engine;
 pub mod firehose;
 pub mod iam;
 pub mod logs;
