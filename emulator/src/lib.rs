@@ -7,6 +7,7 @@
 pub mod blobs;
 pub mod clock;
 pub mod control;
+pub mod dashboards;
 pub mod emulator;
 pub mod engine;
 pub mod firehose;
