@@ -14,6 +14,8 @@ pub mod firehose;
 pub mod iam;
 pub mod logs;
 pub mod opensearch;
+mod policy_document;
+mod query;
 pub mod request;
 pub mod response;
 pub mod s3;
