@@ -10,6 +10,7 @@ pub mod control;
 pub mod emulator;
 pub mod firehose;
 pub mod iam;
+mod json_input;
 pub mod logs;
 pub mod opensearch;
 mod policy_document;
