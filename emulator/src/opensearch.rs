@@ -244,6 +244,20 @@ pub(crate) fn tick(world: &mut World, context: &Context<'_>) {
     }
 }
 
+/// The domains of a region, by ARN, with their tags.
+pub(crate) fn tagged(
+    world: &World,
+    _context: &Context<'_>,
+    region: &str,
+) -> Vec<(String, BTreeMap<String, String>)> {
+    world
+        .opensearch
+        .domains
+        .with_prefix(&format!("{region}/"))
+        .map(|(_, domain)| (domain.arn.clone(), domain.tags.clone()))
+        .collect()
+}
+
 /// A request to the control plane.
 struct Call<'r> {
     request: &'r Request,

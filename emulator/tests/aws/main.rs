@@ -1,7 +1,10 @@
 //! The emulator as AWS's own SDK sees it, over real HTTP.
 
 mod iam;
+mod logs;
+mod s3;
 mod server;
+mod tagging;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig};
 use aws_sdk_iam::config::{Credentials, SharedCredentialsProvider};
