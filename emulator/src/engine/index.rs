@@ -323,14 +323,6 @@ impl Engine<'_> {
         Ok(Answer::Json(if timed_out { 408 } else { 200 }, body))
     }
 
-    /// Whether every copy of every shard is placed.
-    pub(crate) fn is_green(&self) -> bool {
-        self.data
-            .indexes
-            .with_prefix(&self.scope)
-            .all(|(_, index)| index.unassigned(self.data_nodes) == 0)
-    }
-
     pub(super) fn cat_indices(
         &self,
         ask: Ask<'_>,
@@ -904,7 +896,7 @@ impl Search {
             Some("false") => self.source = SourceFilter::Nothing,
             Some(fields) => {
                 self.source =
-                    SourceFilter::read(&fields.split(',').map(|one| json!(one)).collect())?
+                    SourceFilter::read(&fields.split(',').map(|one| json!(one)).collect())?;
             }
             None => {}
         }

@@ -204,7 +204,7 @@ impl Engine<'_> {
                 "order" => template.priority = Some(whole(key, value)?),
                 "version" => template.version = Some(json!(whole(key, value)?)),
                 "settings" | "mappings" | "aliases" => {
-                    template.read_body("template", &json!({key: value}))?
+                    template.read_body("template", &json!({key: value}))?;
                 }
                 other => {
                     return Err(Failure::new(
