@@ -6,6 +6,7 @@
 
 pub mod aws;
 pub mod error;
+pub mod guard;
 pub mod opensearch;
 pub mod plan;
 pub mod policy;

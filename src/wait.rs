@@ -88,6 +88,8 @@ pub enum Event {
     Done(Duration),
     /// It failed.
     Failed(String),
+    /// Time ran out, or nobody wanted to wait; AWS goes on with it.
+    StillUnderWay(String),
     /// It was not attempted, because something that it needs failed.
     NotAttempted(String),
 }
