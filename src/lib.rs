@@ -11,6 +11,7 @@ pub mod opensearch;
 pub mod plan;
 pub mod policy;
 pub mod resource;
+pub mod spec;
 pub mod stack;
 pub mod target;
 pub mod wait;

@@ -21,7 +21,7 @@ use crate::aws::{DomainScheme, Session, causes};
 use crate::error::{Error, ErrorKind, Result};
 use crate::resource::{Kind, Readiness};
 use crate::stack::Names;
-use crate::wait::{pause, until_ready};
+use crate::wait::{Polling, pause};
 
 /// For how long a domain that has an endpoint may be unreachable or answer 503 before that is an error. No document of
 /// AWS bounds it; without a bound a domain in a VPC, which never answers from outside, would be waited for without end.
@@ -160,7 +160,7 @@ impl<'s> DataPlane<'s> {
     ///
     /// # Errors
     /// Fails when there is no domain, on a refusal that does not heal by waiting, after ten minutes without an answer,
-    /// and as [`until_ready`] at the deadline.
+    /// and as [`Polling::goes_on`] at the deadline.
     pub async fn answering(
         session: &'s Session,
         names: &Names,
@@ -168,34 +168,47 @@ impl<'s> DataPlane<'s> {
         probe: fn(Engine, &Names) -> Path,
     ) -> Result<Box<Self>> {
         let since = Instant::now();
-        let mut answering = None;
-        until_ready(&session.waiting, kind, names.of(kind), async || {
-            let plane = match Self::reach(session, names).await? {
-                Reach::Ready(plane) => plane,
-                Reach::Absent | Reach::Unknown(_) => {
-                    // What was described before may be older than the endpoint.
-                    session.ask_domain(&session.name(&names.domain).await?).await?;
-                    match Self::reach(session, names).await? {
-                        Reach::Ready(plane) => plane,
-                        Reach::Absent => return Ok(Readiness::Failed(format!("there is no domain {}", names.domain))),
-                        Reach::Unknown(why) => return Ok(Readiness::pending(format!("waiting: {why}"))),
-                    }
-                }
+        let mut polling = Polling::new(&session.waiting, kind, names.of(kind));
+        loop {
+            let readiness = match Self::knocked(session, names, kind, probe, since).await? {
+                Ok(plane) => return Ok(plane),
+                Err(readiness) => readiness,
             };
-            let request = Request::get(probe(plane.engine, names), &[]);
-            match plane.exchange(&request, Patience::Once).await {
-                Ok(_) => {}
-                Err(refusal) if refusal.cause == Cause::NotFound => {}
-                Err(refusal) if refusal.is_transient() && since.elapsed() < ANSWERS_WITHIN => {
-                    return Ok(Readiness::pending(format!("waiting for an answer: {}", refusal.error)));
-                }
-                Err(refusal) => return Err(refusal.error.context(format!("{kind} {}", names.of(kind)))),
+            let _ = polling.goes_on(readiness).await?;
+        }
+    }
+
+    /// Asks once: the plane when it answers, else how far it is.
+    async fn knocked(
+        session: &'s Session,
+        names: &Names,
+        kind: Kind,
+        probe: fn(Engine, &Names) -> Path,
+        since: Instant,
+    ) -> Result<Result<Box<Self>, Readiness>> {
+        let mut reach = DataPlane::reach(session, names).await?;
+        match &reach {
+            Reach::Ready(_) => {}
+            Reach::Absent | Reach::Unknown(_) => {
+                // What was described before may be older than the endpoint.
+                session.ask_domain(&session.name(&names.domain).await?).await?;
+                reach = DataPlane::reach(session, names).await?;
             }
-            answering = Some(plane);
-            Ok(Readiness::Ready)
-        })
-        .await?;
-        answering.ok_or_else(|| Error::failed(format!("domain {}: no endpoint", names.domain)))
+        }
+        let plane = match reach {
+            Reach::Ready(plane) => plane,
+            Reach::Absent => return Ok(Err(Readiness::Failed(format!("there is no domain {}", names.domain)))),
+            Reach::Unknown(why) => return Ok(Err(Readiness::pending(format!("waiting: {why}")))),
+        };
+        let request = Request::get(probe(plane.engine, names), &[]);
+        match plane.exchange(&request, Patience::Once).await {
+            Ok(_) => Ok(Ok(plane)),
+            Err(refusal) if refusal.cause == Cause::NotFound => Ok(Ok(plane)),
+            Err(refusal) if refusal.is_transient() && since.elapsed() < ANSWERS_WITHIN => {
+                Ok(Err(Readiness::pending(format!("waiting for an answer: {}", refusal.error))))
+            }
+            Err(refusal) => Err(refusal.error.context(format!("{kind} {}", names.of(kind)))),
+        }
     }
 
     /// Returns the live engine.
@@ -300,7 +313,7 @@ impl<'s> DataPlane<'s> {
             .no_retry()
             .timeout_config(timeouts)
             .serializer(|request: Signed| Ok(request.0))
-            .deserializer::<Answer, std::convert::Infallible>(|response| Answer::read(response))
+            .deserializer::<Answer, std::convert::Infallible>(Answer::read)
             .build();
         operation.invoke(Signed(signed)).await.map_err(|error| {
             let why = causes(&error).join(": ");

@@ -1,6 +1,7 @@
 //! The one polling loop: deadline, back-off, progress. Never sleeps before the first question, and never destroys
 //! anything because time ran out.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -141,11 +142,42 @@ pub async fn until_ready<F>(waiting: &Waiting, kind: Kind, name: &str, mut quest
 where
     F: AsyncFnMut() -> Result<Readiness>,
 {
-    let mut attempt = 0;
-    let mut told: Option<(String, Option<(u32, u32)>)> = None;
+    let mut polling = Polling::new(waiting, kind, name);
     loop {
-        let (why, stage) = match question().await? {
-            Readiness::Ready => return Ok(()),
+        let readiness = question().await?;
+        if polling.goes_on(readiness).await?.is_break() {
+            return Ok(());
+        }
+    }
+}
+
+/// The polling loop for a caller that writes the `loop` itself: a future that holds an async closure with borrowed
+/// state, as that of [`until_ready`] does, cannot be sent between threads (the compiler says E0477), and those of
+/// `Manage` must be.
+#[derive(Debug)]
+pub struct Polling<'w> {
+    waiting: &'w Waiting,
+    kind: Kind,
+    name: &'w str,
+    attempt: u32,
+    told: Option<(String, Option<(u32, u32)>)>,
+}
+
+impl<'w> Polling<'w> {
+    /// Starts. Nothing was asked yet.
+    #[must_use]
+    pub fn new(waiting: &'w Waiting, kind: Kind, name: &'w str) -> Self {
+        Self { waiting, kind, name, attempt: 0, told: None }
+    }
+
+    /// Takes an answer: `Break` when it is ready, else pauses before the next question.
+    ///
+    /// # Errors
+    /// As [`until_ready`].
+    pub async fn goes_on(&mut self, readiness: Readiness) -> Result<ControlFlow<()>> {
+        let Self { waiting, kind, name, attempt, told } = self;
+        let (why, stage) = match readiness {
+            Readiness::Ready => return Ok(ControlFlow::Break(())),
             Readiness::Failed(reason) => return Err(Error::failed(format!("{kind} {name}: {reason}"))),
             Readiness::Pending { why, stage } => (why, stage),
         };
@@ -154,12 +186,13 @@ where
                 .hint("AWS goes on; the same command takes up from there"));
         }
         let now = Some((why.clone(), stage));
-        if told != now {
-            waiting.progress.tell(kind, Event::Waiting { why, stage });
-            told = now;
+        if *told != now {
+            waiting.progress.tell(*kind, Event::Waiting { why, stage });
+            *told = now;
         }
-        pause(waiting, attempt).await;
-        attempt += 1;
+        pause(waiting, *attempt).await;
+        *attempt += 1;
+        Ok(ControlFlow::Continue(()))
     }
 }
 
