@@ -139,11 +139,38 @@ pub async fn until_ready<F>(waiting: &Waiting, kind: Kind, name: &str, mut quest
 where
     F: AsyncFnMut() -> Result<Readiness>,
 {
-    let mut attempt = 0;
-    let mut told: Option<(String, Option<(u32, u32)>)> = None;
-    loop {
-        let (why, stage) = match question().await? {
-            Readiness::Ready => return Ok(()),
+    let mut patience = Patience::new(waiting, kind, name);
+    while !patience.is_rewarded(question().await?).await? {}
+    Ok(())
+}
+
+/// The same loop turned inside out, for a caller that keeps state between the questions or whose future must be `Send`
+/// (which the compiler cannot prove of an async closure).
+#[derive(Debug)]
+pub struct Patience<'a> {
+    waiting: &'a Waiting,
+    kind: Kind,
+    name: &'a str,
+    attempt: u32,
+    told: Option<(String, Option<(u32, u32)>)>,
+}
+
+impl<'a> Patience<'a> {
+    /// Begins to wait for a resource.
+    #[must_use]
+    pub fn new(waiting: &'a Waiting, kind: Kind, name: &'a str) -> Self {
+        Self { waiting, kind, name, attempt: 0, told: None }
+    }
+
+    /// Returns true for what is ready. For what is pending it tells the reason where that has changed, pauses, and
+    /// returns false: ask again.
+    ///
+    /// # Errors
+    /// [`ErrorKind::StillUnderWay`] at the deadline; AWS's reason on [`Readiness::Failed`].
+    pub async fn is_rewarded(&mut self, readiness: Readiness) -> Result<bool> {
+        let Self { waiting, kind, name, attempt, told } = self;
+        let (why, stage) = match readiness {
+            Readiness::Ready => return Ok(true),
             Readiness::Failed(reason) => return Err(Error::failed(format!("{kind} {name}: {reason}"))),
             Readiness::Pending { why, stage } => (why, stage),
         };
@@ -152,12 +179,13 @@ where
                 .hint("AWS goes on; the same command takes up from there"));
         }
         let now = Some((why.clone(), stage));
-        if told != now {
-            waiting.progress.tell(kind, Event::Waiting { why, stage });
-            told = now;
+        if *told != now {
+            waiting.progress.tell(*kind, Event::Waiting { why, stage });
+            *told = now;
         }
-        pause(waiting, attempt).await;
-        attempt += 1;
+        pause(waiting, *attempt).await;
+        *attempt += 1;
+        Ok(false)
     }
 }
 
