@@ -8,6 +8,7 @@ pub mod aws;
 pub mod error;
 pub mod plan;
 pub mod policy;
+pub mod preflight;
 pub mod resource;
 pub mod stack;
 pub mod target;

@@ -5,7 +5,7 @@ mod judge;
 mod progress;
 mod refusal;
 mod upgrade;
-mod wire;
+pub(crate) mod wire;
 
 use std::collections::BTreeMap;
 use std::pin::pin;
@@ -28,6 +28,9 @@ use crate::resource::{
 };
 use crate::stack::Names;
 use crate::wait::{self, Patience};
+
+pub(crate) use progress::failure as validation_failure;
+pub(crate) use refusal::is_busy;
 
 /// The domain as ekk manages it. In change, these are the *requested* settings.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -134,6 +134,11 @@ fn refusal(code: &str, text: &str) -> Refusal {
     }
 }
 
+/// Tells whether AWS refuses because another change of the domain is under way.
+pub(crate) fn is_busy(code: &str, text: &str) -> bool {
+    refusal(code, text) == Refusal::Busy
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
