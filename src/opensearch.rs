@@ -160,7 +160,7 @@ impl<'s> DataPlane<'s> {
     ///
     /// # Errors
     /// Fails when there is no domain, on a refusal that does not heal by waiting, after ten minutes without an answer,
-    /// and as [`Polling::goes_on`] at the deadline.
+    /// and as [`Polling::is_ready`] at the deadline.
     pub async fn answering(
         session: &'s Session,
         names: &Names,
@@ -174,7 +174,7 @@ impl<'s> DataPlane<'s> {
                 Ok(plane) => return Ok(plane),
                 Err(readiness) => readiness,
             };
-            let _ = polling.goes_on(readiness).await?;
+            let _ = polling.is_ready(readiness).await?;
         }
     }
 
