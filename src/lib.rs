@@ -9,6 +9,7 @@ pub mod error;
 pub mod plan;
 pub mod policy;
 pub mod resource;
+pub mod retry;
 pub mod stack;
 pub mod target;
 pub mod wait;
