@@ -7,12 +7,15 @@
 pub mod blobs;
 pub mod clock;
 pub mod control;
+pub mod dashboards;
 pub mod emulator;
 pub mod engine;
 pub mod firehose;
 pub mod iam;
 pub mod logs;
 pub mod opensearch;
+mod policy_document;
+mod query;
 pub mod request;
 pub mod response;
 pub mod s3;

@@ -319,3 +319,32 @@ pub fn refused_key(request: &Request, access_key: &str) -> Option<Response> {
         None
     }
 }
+
+/// Why an operation is refused, before it takes its service's shape.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The HTTP status.
+    pub status: u16,
+    /// The error's code.
+    pub code: &'static str,
+    /// Its message.
+    pub message: String,
+}
+
+impl Failure {
+    /// A refusal.
+    #[must_use]
+    pub fn new(status: u16, code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            code,
+            message: message.into(),
+        }
+    }
+
+    /// The answer in the shape of the request's service.
+    #[must_use]
+    pub fn answer(&self, request: &Request) -> Response {
+        error(request, self.status, self.code, &self.message)
+    }
+}
