@@ -25,6 +25,14 @@ pub struct Cli {
     pub talk: Talk,
 }
 
+impl Cli {
+    /// Tells whether this is the process that serves the local AWS in the background.
+    #[must_use]
+    pub fn is_server(&self) -> bool {
+        matches!(&self.command, Command::Local(Local { command: Some(LocalCommand::Serve { .. }), .. }))
+    }
+}
+
 /// Flags that every command takes.
 #[derive(Args, Clone, Copy, Debug)]
 pub struct Talk {

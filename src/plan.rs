@@ -1,6 +1,7 @@
 //! Compares what is desired with what is live. Pure, total, never asks AWS.
 
 mod differences;
+mod dry_run;
 mod order;
 
 use std::fmt;

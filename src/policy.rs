@@ -69,6 +69,18 @@ impl Document {
         })
     }
 
+    /// Returns the AWS principals that are allowed anything.
+    #[must_use]
+    pub fn principals(&self) -> Vec<&str> {
+        self.statements()
+            .iter()
+            .filter(|statement| statement["Effect"] == "Allow")
+            .filter_map(|statement| statement["Principal"]["AWS"].as_array())
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect()
+    }
+
     /// Tells whether any statement speaks of an action, by its exact name.
     #[must_use]
     pub fn names_action(&self, action: &str) -> bool {

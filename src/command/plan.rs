@@ -8,11 +8,11 @@ use crate::cli::{Allow, Format, Place, PlanArgs, Talk, Up};
 use crate::error::{Error, Exit, Result};
 use crate::guard;
 use crate::plan::{self, FORMAT, Plan, Verb};
-use crate::preflight;
+use crate::preflight::{self, Preflight};
 use crate::read;
 use crate::render::{self, Detail, Header};
 use crate::resolve;
-use crate::stack::{Desired, Intent, Live};
+use crate::stack::{Desired, Intent, Live, Names, Origin};
 use crate::wait::{Deadline, Progress};
 
 /// Runs `ekk plan`.
@@ -50,8 +50,6 @@ pub(super) async fn run(args: PlanArgs, talk: Talk) -> Result<Exit> {
                 (true, false) => Exit::ChangesPending,
                 (true, true) => Exit::Done,
             });
-        } else if !planned.plan.refusals.is_empty() {
-            exit = exit.worst(Exit::Done);
         }
         plans.push(render::plan_json(&planned.plan));
     }
@@ -118,29 +116,46 @@ pub(super) async fn make(file: File, asked: &Asked<'_>, deadline: Deadline, prog
         prepared.header(asked.local)
     );
     let header = header?;
-    prepared.check_account(&header.target.account)?;
+    let spec = &prepared.file.loaded.spec;
+    resolve::check_place(spec, &header.target)?;
     let live = live?;
     let names = prepared.names.filled(&header.target);
-    let spec = &prepared.file.loaded.spec;
     let (verb, desired) = match asked.wanted {
-        Wanted::Up => (Verb::Up, resolve::desired(spec, &names, &header.target)),
+        Wanted::Up => (Verb::Up, resolve::resolve(spec, &header.target).1),
         Wanted::Down(Backup::Keep) => (Verb::Down, Desired { bucket: Intent::Keep, ..Desired::default() }),
         Wanted::Down(Backup::Delete) => (Verb::Down, Desired::default()),
     };
     let desired = match verb {
         Verb::Up => desired,
-        Verb::Down => resolve::keep_existing(&names, desired),
+        Verb::Down => keep_existing(&names, desired),
     };
     let mut plan = plan::plan(verb, &header.target, &names, &desired, &live, &asked.allow.adopt());
     if verb == Verb::Up {
         plan.warnings.extend(prepared.file.loaded.warnings.iter().map(ToString::to_string));
     }
-    if asked.allow.no_dry_run {
-        preflight::note_not_asked(&mut plan);
-    } else {
-        preflight::ask_aws(&prepared.session, &mut plan).await?;
+    let answer = match plan.domain_update() {
+        None => None,
+        Some(_) if asked.allow.no_dry_run => {
+            Some(Preflight::NotAsked("--no-dry-run: the costs are those of the table of known changes".to_owned()))
+        }
+        Some((before, after, pointers)) => {
+            Some(preflight::ask(&prepared.session, &names, before, after, &pointers).await?)
+        }
+    };
+    if let Some(answer) = answer {
+        plan.take_dry_run(answer);
     }
     Ok(Planned { prepared, header, plan, live })
+}
+
+/// What exists without ekk is never deleted, so it is not read as something that must go.
+fn keep_existing(names: &Names, desired: Desired) -> Desired {
+    let kept = |origin: Origin| origin == Origin::Existing;
+    Desired {
+        role: if kept(names.role_origin) { Intent::Keep } else { desired.role },
+        bucket: if kept(names.bucket_origin) { Intent::Keep } else { desired.bucket },
+        ..desired
+    }
 }
 
 /// Prints a plan in the form that was asked for; JSON is printed at the end, for all stacks at once.

@@ -112,18 +112,6 @@ pub(super) async fn connect(
 }
 
 impl Prepared {
-    /// Checks that the account is the one that the file names, if it names one.
-    pub(super) fn check_account(&self, account: &str) -> Result<()> {
-        match &self.file.loaded.spec.account {
-            Some(named) if named != account => Err(Error::refused(format!(
-                "{}: the file names account {named}, the credentials are of {account}",
-                self.file.source
-            ))
-            .hint("log in to the account that the file names (AWS_PROFILE, --profile), or change `account`")),
-            Some(_) | None => Ok(()),
-        }
-    }
-
     /// Returns the first line of the output.
     pub(super) async fn header(&self, local: Option<&str>) -> Result<Header> {
         let caller = self.session.caller().await?;

@@ -95,7 +95,7 @@ fn access(domain: &DomainSettings) -> String {
     let principals = policy.principals();
     match principals.as_slice() {
         [] => "see -v".to_owned(),
-        [one] if one.ends_with(":root") => {
+        [one] if one.ends_with(":root") || one.bytes().all(|byte| byte.is_ascii_digit()) => {
             let account = one.split(':').nth(4).unwrap_or(one);
             format!("IAM principals of {account}, signed requests only")
         }

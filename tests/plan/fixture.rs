@@ -26,8 +26,7 @@ impl Stack {
             region: "eu-west-1".to_owned(),
             account: "123456789012".to_owned(),
         };
-        let names = resolve::names(&spec, &target.region).filled(&target);
-        let desired = resolve::desired(&spec, &names, &target);
+        let (names, desired) = resolve::resolve(&spec, &target);
         Self { target, names, desired }
     }
 
