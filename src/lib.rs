@@ -10,6 +10,7 @@ pub mod guard;
 pub mod opensearch;
 pub mod plan;
 pub mod policy;
+pub mod resolve;
 pub mod resource;
 pub mod spec;
 pub mod stack;
