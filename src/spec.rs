@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::edition::{DEFAULT_EDITION, Edition};
 pub use self::fault::{Fault, Faults, Place, Warning};
+pub use self::rules::brings_its_own_disks;
 pub use self::schema::{json_schema, key_reference};
 pub use self::source::{Source, distinct, find};
 
@@ -348,7 +349,7 @@ pub struct RoleSpec {
     /// The name of a role that is there: checked, never written.
     #[serde(skip_serializing_if = "is_unsaid")]
     pub existing: Option<String>,
-    /// The path of a role that ekk makes.
+    /// The role's path.
     #[serde(skip_serializing_if = "is_unsaid")]
     pub path: Option<String>,
     /// ARN of the managed policy that bounds the role.

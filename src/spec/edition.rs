@@ -17,8 +17,10 @@ pub struct Edition {
     pub bucket: &'static str,
     /// Name of the role; role names are not regional.
     pub role: &'static str,
-    /// Path of the role.
+    /// Path of a role that ekk makes.
     pub role_path: &'static str,
+    /// Path of a role that is there already.
+    pub existing_role_path: &'static str,
     /// Name of the log group.
     pub log_group: &'static str,
     /// Title of the index pattern where the index rotates.
@@ -45,6 +47,8 @@ pub struct Edition {
     pub time_field: &'static str,
     /// What a number in it counts.
     pub time_format: TimeFormat,
+    /// Which template wins where several match an index.
+    pub template_priority: u32,
     /// Primary shards of an index.
     pub shards: u32,
     /// Replicas on one data node, which could not hold any.
@@ -79,6 +83,7 @@ impl Edition {
         bucket: "{stack}-{account}-{region}",
         role: "{stack}-firehose-{region}",
         role_path: "/ekk/",
+        existing_role_path: "/",
         log_group: "/aws/kinesisfirehose/{stream}",
         index_pattern: "{index}-*",
         index_pattern_without_rotation: "{index}",
@@ -92,6 +97,7 @@ impl Edition {
         rotation: Rotation::OneWeek,
         time_field: "asctime",
         time_format: TimeFormat::EpochSecond,
+        template_priority: 100,
         shards: 1,
         replicas_of_one_node: 0,
         replicas: 1,

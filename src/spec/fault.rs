@@ -65,7 +65,7 @@ impl fmt::Display for Warning {
 /// What a rule across keys found, before it has a place.
 #[derive(Debug)]
 pub(super) struct Finding {
-    pub(super) path: &'static str,
+    pub(super) path: String,
     pub(super) message: String,
     pub(super) help: String,
 }
@@ -73,14 +73,15 @@ pub(super) struct Finding {
 impl Finding {
     pub(super) fn into_fault(self, places: &Places) -> Fault {
         let Self { path, message, help } = self;
-        let place = places.nearest(path).or_else(|| places.nearest("stack"));
-        Fault { path: path.to_owned(), place, message, help }
+        let place = places.nearest(&path).or_else(|| places.nearest("stack"));
+        Fault { path, place, message, help }
     }
 
     pub(super) fn into_warning(self, places: &Places) -> Warning {
         let Self { path, message, help } = self;
         let message = if help.is_empty() { message } else { format!("{message}; {help}") };
-        Warning { path: path.to_owned(), place: places.nearest(path), message }
+        let place = places.nearest(&path);
+        Warning { path, place, message }
     }
 }
 

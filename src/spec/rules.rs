@@ -17,12 +17,12 @@ pub(super) struct Findings {
 }
 
 impl Findings {
-    fn refuse(&mut self, path: &'static str, message: impl Into<String>, help: impl Into<String>) {
-        self.faults.push(Finding { path, message: message.into(), help: help.into() });
+    fn refuse(&mut self, path: impl Into<String>, message: impl Into<String>, help: impl Into<String>) {
+        self.faults.push(Finding { path: path.into(), message: message.into(), help: help.into() });
     }
 
-    fn warn(&mut self, path: &'static str, message: impl Into<String>) {
-        self.warnings.push(Finding { path, message: message.into(), help: String::new() });
+    fn warn(&mut self, path: impl Into<String>, message: impl Into<String>) {
+        self.warnings.push(Finding { path: path.into(), message: message.into(), help: String::new() });
     }
 }
 
@@ -148,6 +148,12 @@ fn disks(family: &str) -> Disks {
         | "r4" | "r5" | "r6g" | "r7g" | "r7i" | "r8g" | "or1" | "or2" | "om2" => Disks::EbsOnly,
         _ => Disks::Either,
     }
+}
+
+/// Tells whether an instance type has disks of its own and takes no EBS volume.
+#[must_use]
+pub fn brings_its_own_disks(instance_type: &str) -> bool {
+    disks(family_and_size(instance_type).0) == Disks::OwnOnly
 }
 
 fn is_optimized(family: &str) -> bool {
@@ -600,24 +606,34 @@ pub(super) static RULES: &[Rule] = &[
     },
     Rule {
         keys: &["index.fields", "index.time_field", "domain.engine_version"],
-        says: "`fields` may name the time field only as a date, and types only that the engine knows.",
+        says: "`fields` may name the time field only as a date, nothing below a field that is a value, and types only that the engine knows.",
         check: |facts, findings| {
             let index = &facts.spec.index;
             let time_field = index.time_field.as_deref().unwrap_or(facts.edition.time_field);
             for (name, field_type) in &index.fields {
+                let path = format!("index.fields.{name}");
                 if name == time_field && field_type != "date" {
                     findings.refuse(
-                        "index.fields",
+                        &path,
                         format!("the time field `{name}` cannot be `{field_type}`"),
                         "remove it here: the template makes it a date",
                     );
                 }
-                let outer = time_field.strip_prefix(name.as_str()).is_some_and(|rest| rest.starts_with('.'));
-                let inner = name.strip_prefix(time_field).is_some_and(|rest| rest.starts_with('.'));
-                if inner || (outer && !matches!(field_type.as_str(), "object" | "nested")) {
+                let is_below =
+                    |inner: &str, outer: &str| inner.strip_prefix(outer).is_some_and(|rest| rest.starts_with('.'));
+                let is_value = !matches!(field_type.as_str(), "object" | "nested");
+                let mut all = index.fields.keys().map(String::as_str).chain([time_field]);
+                let below = all.find(|inner| is_value && is_below(inner, name));
+                if let Some(inner) = below {
                     findings.refuse(
-                        "index.fields",
-                        format!("`{name}` and the time field `{time_field}` cannot both be"),
+                        &path,
+                        format!("`{inner}` lies below `{name}`, which is a value"),
+                        "a field is either a value or an object",
+                    );
+                } else if is_below(name, time_field) {
+                    findings.refuse(
+                        &path,
+                        format!("`{name}` lies below the time field `{time_field}`, which is a value"),
                         "a field is either a value or an object",
                     );
                 }
@@ -629,7 +645,7 @@ pub(super) static RULES: &[Rule] = &[
                     && (engine != "OpenSearch" || (major, minor) < since)
                 {
                     findings.refuse(
-                        "index.fields",
+                        &path,
                         format!("{engine} {major}.{minor} does not know the type `{field_type}` of `{name}`"),
                         format!("OpenSearch {}.{} does", since.0, since.1),
                     );
@@ -777,7 +793,7 @@ pub(super) static RULES: &[Rule] = &[
     },
     Rule {
         keys: &["role"],
-        says: "The same for a role.",
+        says: "The same for a role, but for its `path`, which says where an existing one is.",
         check: |facts, findings| {
             let role = &facts.spec.role;
             if role.existing.is_none() {
@@ -790,16 +806,12 @@ pub(super) static RULES: &[Rule] = &[
                     "`name` for a role that ekk makes, `existing` for one that is there",
                 );
             }
-            for (path, is_said) in
-                [("role.path", role.path.is_some()), ("role.permissions_boundary", role.permissions_boundary.is_some())]
-            {
-                if is_said {
-                    findings.refuse(
-                        path,
-                        "an existing role is never written",
-                        "set it where the role is made, or remove it",
-                    );
-                }
+            if role.permissions_boundary.is_some() {
+                findings.refuse(
+                    "role.permissions_boundary",
+                    "an existing role is never written",
+                    "set it where the role is made, or remove it",
+                );
             }
         },
     },
@@ -1164,28 +1176,32 @@ mod tests {
             "bucket.expire_days: an existing bucket is never written",
         );
         refused(
-            load("stack: logs\nrole: { existing: theirs, path: /a/ }"),
-            "role.path: an existing role is never written",
+            load("stack: logs\nrole: { existing: theirs, permissions_boundary: 'arn:aws:iam::aws:policy/x' }"),
+            "role.permissions_boundary: an existing role is never written",
         );
-        load("stack: logs\nbucket: { existing: theirs }\nrole: { existing: theirs }").expect("sound");
+        load("stack: logs\nbucket: { existing: theirs }\nrole: { existing: theirs, path: /a/ }").expect("sound");
     }
 
     #[test]
     fn the_time_field_is_a_date() {
         refused(
             load("stack: logs\nindex: { fields: { asctime: keyword } }"),
-            "index.fields: the time field `asctime` cannot be `keyword`",
+            "index.fields.asctime: the time field `asctime` cannot be `keyword`",
         );
         refused(
             load("stack: logs\nindex: { fields: { asctime.raw: keyword } }"),
-            "index.fields: `asctime.raw` and the time field `asctime` cannot both be",
+            "index.fields.asctime.raw: `asctime.raw` lies below the time field `asctime`, which is a value",
         );
-        load("stack: logs\nindex: { fields: { asctime: date } }").expect("a date");
+        refused(
+            load("stack: logs\nindex: { fields: { user: keyword, user.name: keyword } }"),
+            "index.fields.user: `user.name` lies below `user`, which is a value",
+        );
+        load("stack: logs\nindex: { fields: { asctime: date, user: object, user.name: keyword } }").expect("sound");
         refused(
             load(
                 "stack: logs\ndomain: { engine_version: Elasticsearch_7.10 }\nindex: { fields: { labels: flat_object } }",
             ),
-            "index.fields: Elasticsearch 7.10 does not know the type `flat_object` of `labels`",
+            "index.fields.labels: Elasticsearch 7.10 does not know the type `flat_object` of `labels`",
         );
     }
 

@@ -636,7 +636,13 @@ static ROLE_KEYS: &[Key] = &[
         .also(&["rolename"]),
     key("existing", Shape::Text(&ROLE), "", "The name of a role that is there: checked, never written or deleted.")
         .also(&["rolearn", "arn"]),
-    key("path", Shape::Text(&ROLE_PATH), "`/ekk/`", "The path of a role that ekk makes.").also(&["rolepath"]),
+    key(
+        "path",
+        Shape::Text(&ROLE_PATH),
+        "`/ekk/`",
+        "The path of the role; an existing one is looked for at `/` when it is not said.",
+    )
+    .also(&["rolepath"]),
     key(
         "permissions_boundary",
         Shape::Text(&MANAGED_POLICY),
