@@ -147,8 +147,9 @@ impl Manage for DomainSettings {
         let in_force = wire::settings(&status).map_err(|error| error.context(&label))?;
         let condition = progress::condition(&status);
         let settings = match condition {
-            Condition::Changing(_) => requested(session, &name, in_force).await?,
-            Condition::Settled | Condition::Deleting | Condition::Broken(_) => in_force,
+            // While it is being made, a domain is described as it was asked for.
+            Condition::Changing(_) if wire::endpoint(&status).is_some() => requested(session, &name, in_force).await?,
+            Condition::Changing(_) | Condition::Settled | Condition::Deleting | Condition::Broken(_) => in_force,
         };
         let owner = Owner::from_tags(&tags, &names.stack, &names.region);
         Ok(Read::Present(Box::new(Observed { settings, facts: wire::facts(&status), tags, owner, condition })))
@@ -187,11 +188,7 @@ impl Manage for DomainSettings {
     ) -> Result<()> {
         let name = session.name(&names.domain).await?;
         write_tags(session, &name, before, after).await?;
-        let live = session.domain(&name).await?;
-        let groups = wire::Groups::changed(&after.settings, pointers, live.as_deref());
-        if !groups.is_empty() {
-            change(session, &name, &groups).await?;
-        }
+        change(session, &name, &after.settings, pointers).await?;
         match &after.settings.engine_version {
             Some(target) if pointers.iter().any(|pointer| within(pointer, "/engine_version")) => {
                 upgrade::upgrade(session, &name, target).await
@@ -239,8 +236,11 @@ async fn described_with_tags(session: &Session, name: &str) -> Result<(Described
     let target = pin!(session.target());
     match select(described, target).await {
         Either::Left((described, target)) => {
-            let Some(status) = described? else { return Ok((None, BTreeMap::new())) };
-            // Polled on, because others may wait for the very call that is under way here.
+            // Polled on in each case, because others may wait for the very call that is under way here.
+            let Some(status) = described? else {
+                drop(target.await);
+                return Ok((None, BTreeMap::new()));
+            };
             let (tags, _) = join(tags(session, name, status.arn()), target).await;
             Ok((Some(Arc::clone(&status)), tags?))
         }
@@ -345,9 +345,15 @@ async fn write_tags(
 }
 
 /// Sends the one UpdateDomainConfig, and returns once AWS has begun to apply it or has refused it.
-async fn change(session: &Session, name: &str, groups: &wire::Groups) -> Result<()> {
+async fn change(session: &Session, name: &str, after: &DomainSettings, pointers: &[String]) -> Result<()> {
     let mut attempts = Attempts::new(session, name, "es:UpdateDomainConfig");
     let answer = loop {
+        // Anew each time: what is taken over from the live domain may be another after the change that is waited for.
+        let live = session.domain(name).await?;
+        let groups = wire::Groups::changed(after, pointers, live.as_deref());
+        if groups.is_empty() {
+            return Ok(());
+        }
         match groups.update(&session.aws.opensearch, name).send().await {
             Ok(answer) => break answer,
             Err(error) => attempts.again(error).await?,
