@@ -11,5 +11,6 @@ pub mod policy;
 pub mod resource;
 pub mod retry;
 pub mod stack;
+pub mod strays;
 pub mod target;
 pub mod wait;
