@@ -5,12 +5,11 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-use crate::aws::Session;
-use crate::aws::{code, text};
-use crate::wait::{Deadline, Waiting, pause};
+use crate::aws::{Session, code, text};
+use crate::wait::{self, Deadline, Waiting};
 
-/// With the pauses of [`crate::wait::Pace::AWS`] a little more than a minute in all.
-const ATTEMPTS: u32 = 12;
+/// How often a call is sent. With the pauses of [`crate::wait::Pace::AWS`] a little more than a minute in all.
+pub const ATTEMPTS: u32 = 12;
 
 /// Sends `call` until it answers anything but an error that `settles` (told its code and text) says will pass.
 ///
@@ -25,12 +24,6 @@ where
     F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
     E: ProvideErrorMetadata,
 {
-    // Not waiting for what takes long does not mean to give up on a call, nor to repeat it without a pause.
-    let deadline = match session.waiting.deadline {
-        Deadline::Now => Deadline::Never,
-        deadline @ (Deadline::At(_) | Deadline::Never) => deadline,
-    };
-    let waiting = Waiting { deadline, ..session.waiting.clone() };
     let mut attempt = 0;
     loop {
         let error = match call().await {
@@ -39,9 +32,18 @@ where
         };
         attempt += 1;
         let passes = code(&error).is_some_and(|code| settles(code, text(&error).unwrap_or_default()));
-        if !passes || attempt == ATTEMPTS || deadline.is_over() {
+        if !passes || attempt == ATTEMPTS {
             return Err(error);
         }
-        pause(&waiting, attempt - 1).await;
+        pause(session, attempt - 1).await;
     }
+}
+
+/// Pauses before a call is sent again. Not waiting for what takes long does not mean to repeat a call without a pause.
+pub async fn pause(session: &Session, attempt: u32) {
+    let deadline = match session.waiting.deadline {
+        Deadline::Now => Deadline::Never,
+        deadline @ (Deadline::At(_) | Deadline::Never) => deadline,
+    };
+    wait::pause(&Waiting { deadline, ..session.waiting.clone() }, attempt).await;
 }

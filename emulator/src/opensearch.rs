@@ -1,5 +1,7 @@
 //! OpenSearch Service: domains, and the way to what is inside them.
 
+use std::collections::BTreeMap;
+
 use crate::{
     request::Request,
     response::{self, Response},
@@ -112,3 +114,12 @@ pub(crate) fn handle_domain(
 
 /// Lets time pass: stages of domains end.
 pub(crate) fn tick(_world: &mut World, _context: &Context<'_>) {}
+
+/// The resources of a region by ARN, with their tags, for the Resource Groups Tagging API.
+pub(crate) fn tagged(
+    _world: &World,
+    _context: &Context<'_>,
+    _region: &str,
+) -> Vec<(String, BTreeMap<String, String>)> {
+    Vec::new()
+}

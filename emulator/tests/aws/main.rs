@@ -1,6 +1,7 @@
 //! The emulator as AWS's own SDK sees it, over real HTTP.
 
 mod iam;
+mod logs;
 mod server;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig};
