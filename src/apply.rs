@@ -117,9 +117,8 @@ pub async fn apply(
         .iter()
         .zip(ends)
         .map(|(change, end)| {
-            let (end, took) = end.unwrap_or_else(|| {
-                (End::StillUnderWay { why: "interrupted".to_owned() }, began.elapsed())
-            });
+            let (end, took) =
+                end.unwrap_or_else(|| (End::StillUnderWay { why: "interrupted".to_owned() }, began.elapsed()));
             Outcome {
                 kind: change.kind,
                 name: change.name.clone(),

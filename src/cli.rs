@@ -387,6 +387,9 @@ mod tests {
         };
         assert_eq!(adopt(&["ekk", "up"]), Adopt::Nothing);
         assert_eq!(adopt(&["ekk", "up", "--adopt", "x.yaml"]), Adopt::All);
-        assert_eq!(adopt(&["ekk", "up", "--adopt=bucket", "--adopt=role"]), Adopt::Only(vec![Kind::Bucket, Kind::Role]));
+        assert_eq!(
+            adopt(&["ekk", "up", "--adopt=bucket", "--adopt=role"]),
+            Adopt::Only(vec![Kind::Bucket, Kind::Role])
+        );
     }
 }

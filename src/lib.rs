@@ -41,4 +41,5 @@ pub mod retry;
 pub mod local;
 pub mod losses;
 
+pub mod bytes;
 pub mod error;

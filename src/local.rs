@@ -229,7 +229,10 @@ impl Home {
             }
             // It holds the lock and has not written its card yet.
             if Instant::now() >= until {
-                return Err(Error::failed(format!("{}: a server holds the lock and says nothing", self.folder.display())));
+                return Err(Error::failed(format!(
+                    "{}: a server holds the lock and says nothing",
+                    self.folder.display()
+                )));
             }
             std::thread::sleep(PAUSE);
         }

@@ -259,11 +259,8 @@ impl Plan {
     /// and what a dry run said do not count: the same work has the same fingerprint.
     #[must_use]
     pub fn fingerprint(&self) -> String {
-        let changes: Vec<Value> = self
-            .changes
-            .iter()
-            .map(|change| json!([change.kind, change.name, change.action, change.fields]))
-            .collect();
+        let changes: Vec<Value> =
+            self.changes.iter().map(|change| json!([change.kind, change.name, change.action, change.fields])).collect();
         let Target { partition, region, account } = &self.target;
         let work = json!([FORMAT, self.verb, self.stack, partition, account, region, changes]);
         Sha256::digest(work.to_string()).iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
@@ -292,7 +289,9 @@ impl Plan {
 
     fn create<T: Slot>(&mut self, name: String, wanted: &Managed<T>, notes: Vec<String>) {
         let mut fields = differences::of_new(&json_of(&wanted.settings));
-        fields.extend(tags_to_set(&wanted.tags).into_iter().map(|(key, value)| FieldChange::tag(&key, None, Some(value))));
+        fields.extend(
+            tags_to_set(&wanted.tags).into_iter().map(|(key, value)| FieldChange::tag(&key, None, Some(value))),
+        );
         self.push(name, Action::Create, fields, Vec::new(), notes, T::work(Step::Create(wanted.clone())));
     }
 
@@ -423,7 +422,11 @@ impl Plan {
             }
             Owner::Other { stack, region } => {
                 if self.verb == Verb::Down {
-                    self.kept.push((T::KIND, name, format!("not this stack's: it belongs to stack {stack} in {region}")));
+                    self.kept.push((
+                        T::KIND,
+                        name,
+                        format!("not this stack's: it belongs to stack {stack} in {region}"),
+                    ));
                 }
                 return;
             }
@@ -474,7 +477,17 @@ impl Plan {
         work: Work,
     ) {
         let kind = work.kind();
-        self.changes.push(Change { kind, name, action, fields, hazards, notes, after: Vec::new(), buffered_seconds: 0, work });
+        self.changes.push(Change {
+            kind,
+            name,
+            action,
+            fields,
+            hazards,
+            notes,
+            after: Vec::new(),
+            buffered_seconds: 0,
+            work,
+        });
     }
 }
 

@@ -2,6 +2,13 @@
 
 use crate::aws::Session;
 use crate::error::{Error, ErrorKind, Result};
+use crate::resource::bucket::BucketSettings;
+use crate::resource::domain::DomainSettings;
+use crate::resource::index_pattern::IndexPatternSettings;
+use crate::resource::index_template::IndexTemplateSettings;
+use crate::resource::log_group::LogGroupSettings;
+use crate::resource::role::RoleSettings;
+use crate::resource::stream::StreamSettings;
 use crate::resource::{Manage, Read};
 use crate::stack::{Live, Names, Strays};
 use crate::strays;
@@ -16,13 +23,13 @@ use crate::strays;
 pub async fn live(session: &Session, names: &Names) -> Result<Live> {
     let (caller, role, bucket, log_group, domain, index_template, stream, index_pattern, strays) = futures_util::join!(
         session.caller(),
-        Manage::read(session, names),
-        Manage::read(session, names),
-        Manage::read(session, names),
-        Manage::read(session, names),
-        Manage::read(session, names),
-        Manage::read(session, names),
-        Manage::read(session, names),
+        RoleSettings::read(session, names),
+        BucketSettings::read(session, names),
+        LogGroupSettings::read(session, names),
+        DomainSettings::read(session, names),
+        IndexTemplateSettings::read(session, names),
+        StreamSettings::read(session, names),
+        IndexPatternSettings::read(session, names),
         strays::find(session, names),
     );
     // Without an identity every other call fails for the same reason.
@@ -50,11 +57,8 @@ fn or_note<T: Manage>(read: Result<Read<T>>, errors: &mut Vec<Error>) -> Read<T>
 
 /// Puts several errors into one; it is a matter of permission when all of them are.
 fn all_of(errors: Vec<Error>) -> Error {
-    let kind = if errors.iter().all(|error| error.kind == ErrorKind::Denied) {
-        ErrorKind::Denied
-    } else {
-        ErrorKind::Failed
-    };
+    let kind =
+        if errors.iter().all(|error| error.kind == ErrorKind::Denied) { ErrorKind::Denied } else { ErrorKind::Failed };
     let mut messages: Vec<String> = Vec::new();
     let mut hints: Vec<String> = Vec::new();
     for error in errors {

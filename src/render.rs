@@ -160,7 +160,11 @@ pub fn took(seconds: f64) -> String {
         format!("{whole:.0} s")
     } else if whole < 3600.0 {
         let (minutes, rest) = ((whole / 60.0).floor(), whole % 60.0);
-        if rest == 0.0 || minutes >= 10.0 { format!("{minutes:.0} min") } else { format!("{minutes:.0} min {rest:.0} s") }
+        if rest == 0.0 || minutes >= 10.0 {
+            format!("{minutes:.0} min")
+        } else {
+            format!("{minutes:.0} min {rest:.0} s")
+        }
     } else {
         let minutes = (whole / 60.0).round();
         format!("{:.0} h {:.0} min", (minutes / 60.0).floor(), minutes % 60.0)

@@ -10,7 +10,9 @@ use crate::resource::index_pattern::IndexPatternSettings;
 use crate::resource::index_template::{self, IndexTemplateSettings, TimeFormat};
 use crate::resource::log_group::{BACKUP_STREAM, DESTINATION_STREAM, LogGroupSettings};
 use crate::resource::role::RoleSettings;
-use crate::resource::stream::{Backup, Buffer, Logging, StreamEncryption, StreamSettings};
+use crate::resource::stream::{
+    Backup, Buffer, DIRECT_PUT, Logging, OPENSEARCH_SERVICE, StreamEncryption, StreamSettings,
+};
 use crate::resource::{Managed, TAG_REGION, TAG_STACK, WantedTags};
 use crate::spec::{self, BufferSpec, DEFAULT_EDITION, Edition, Rotation, Spec, StreamKeyType, VolumeSpec, VolumeType};
 use crate::stack::{Desired, Intent, Names, Origin};
@@ -148,6 +150,7 @@ fn role(spec: &Spec, names: &Names, target: &Target) -> RoleSettings {
         log_streams: if has_log { log_streams() } else { BTreeSet::new() },
     };
     RoleSettings {
+        path: names.role_path.clone(),
         trust: policy::firehose_trust(),
         policy: Some(policy::firehose_permissions(&grants, target)),
         permissions_boundary: spec.role.permissions_boundary.clone(),
@@ -179,6 +182,7 @@ fn bucket(spec: &Spec, names: &Names, target: &Target) -> BucketSettings {
         },
         policy: policy::bucket_statements(&target.bucket_arn(&names.bucket)),
         lifecycle,
+        holds_nothing: false,
     }
 }
 
@@ -190,6 +194,7 @@ fn log_group(spec: &Spec, edition: &Edition) -> LogGroupSettings {
     LogGroupSettings {
         retention_days: Some(spec.error_log.retention_days.unwrap_or(edition.error_log_days)),
         streams: log_streams(),
+        holds_nothing: false,
     }
 }
 
@@ -274,6 +279,8 @@ fn stream(spec: &Spec, edition: &Edition, names: &Names, target: &Target) -> Str
     let has_log = has_error_log(spec);
     let log = |value: &str| has_log.then(|| value.to_owned());
     StreamSettings {
+        source: DIRECT_PUT.to_owned(),
+        destination: OPENSEARCH_SERVICE.to_owned(),
         role_arn: target.role_arn(&names.role_path, &names.role),
         domain_arn: target.domain_arn(&names.domain),
         index: names.index.clone(),
@@ -446,7 +453,10 @@ mod tests {
         assert_eq!(bucket.encryption, BucketEncryption { algorithm: "AES256".to_owned(), kms_key: None });
         assert_eq!(bucket.policy, policy::bucket_statements("arn:aws:s3:::logs-123456789012-eu-west-1"));
         let log_group = settings(&desired.log_group);
-        assert_eq!(log_group, &LogGroupSettings { retention_days: Some(14), streams: log_streams() });
+        assert_eq!(
+            log_group,
+            &LogGroupSettings { retention_days: Some(14), streams: log_streams(), holds_nothing: false }
+        );
         let role = settings(&desired.role);
         assert_eq!(role.trust, policy::firehose_trust());
         assert_eq!(role.permissions_boundary, None);

@@ -36,10 +36,6 @@ pub(crate) fn handle(_world: &mut World, _context: &Context<'_>, request: &Reque
 pub(crate) fn tick(_world: &mut World, _context: &Context<'_>) {}
 
 /// The resources of a region by ARN, with their tags, for the Resource Groups Tagging API.
-pub(crate) fn tagged(
-    _world: &World,
-    _context: &Context<'_>,
-    _region: &str,
-) -> Vec<(String, BTreeMap<String, String>)> {
+pub(crate) fn tagged(_world: &World, _context: &Context<'_>, _region: &str) -> Vec<(String, BTreeMap<String, String>)> {
     Vec::new()
 }

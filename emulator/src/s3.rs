@@ -17,10 +17,7 @@ impl State {
     }
 
     /// The buckets of a region.
-    pub(crate) fn tagged(
-        &self,
-        _region: &str,
-    ) -> Vec<(String, std::collections::BTreeMap<String, String>)> {
+    pub(crate) fn tagged(&self, _region: &str) -> Vec<(String, std::collections::BTreeMap<String, String>)> {
         Vec::new()
     }
 

@@ -55,7 +55,8 @@ pub(super) fn expected(plan: &Plan, expect: &str) -> Result<()> {
 }
 
 fn wanted(plan: &Plan, expect: &str) -> Result<String> {
-    let is_fingerprint = expect.len() >= SHORTEST && expect.len() <= 64 && expect.bytes().all(|b| b.is_ascii_hexdigit());
+    let is_fingerprint =
+        expect.len() >= SHORTEST && expect.len() <= 64 && expect.bytes().all(|b| b.is_ascii_hexdigit());
     if is_fingerprint && !Path::new(expect).exists() {
         return Ok(expect.to_lowercase());
     }
@@ -64,8 +65,11 @@ fn wanted(plan: &Plan, expect: &str) -> Result<String> {
             .hint("pass a fingerprint of 8 hexadecimal digits or more, or a file that `ekk plan --out` wrote")
     })?;
     let not_a_plan = || {
-        Error::usage(format!("--expect {expect}: no plan of stack {} in {} stands in it", plan.stack, plan.target.region))
-            .hint("write it with `ekk plan --out FILE`")
+        Error::usage(format!(
+            "--expect {expect}: no plan of stack {} in {} stands in it",
+            plan.stack, plan.target.region
+        ))
+        .hint("write it with `ekk plan --out FILE`")
     };
     let json: Value = serde_json::from_str(&text).map_err(|_| not_a_plan())?;
     let plans = json["stacks"].as_array().ok_or_else(not_a_plan)?;

@@ -56,8 +56,7 @@ pub(super) async fn run(args: Down, talk: Talk) -> Result<Exit> {
     }
     let permissions = Permissions { allowed, ..Permissions::default() };
     let began = Instant::now();
-    let (report, interruption) =
-        apply::apply(&made.prepared.session, &made.plan, &permissions, interrupt()).await;
+    let (report, interruption) = apply::apply(&made.prepared.session, &made.plan, &permissions, interrupt()).await;
     let value = tell_report(&made, &report, interruption, began.elapsed(), args.output.format, talk)?;
     if args.output.format == Format::Json {
         print_json(&json!({"format": FORMAT, "stacks": [value]}))?;

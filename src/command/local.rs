@@ -53,7 +53,11 @@ fn status() -> Result<Exit> {
 async fn stop(talk: Talk) -> Result<Exit> {
     let text = match local::stop().await? {
         Some(running) => {
-            format!("Stopped the local AWS at {}; its state stays in {}.\n", running.address, local::folder()?.display())
+            format!(
+                "Stopped the local AWS at {}; its state stays in {}.\n",
+                running.address,
+                local::folder()?.display()
+            )
         }
         None => "No local AWS runs for this folder.\n".to_owned(),
     };

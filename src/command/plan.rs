@@ -111,10 +111,8 @@ pub(super) struct Planned {
 /// Reads what is live and plans. Writes nothing.
 pub(super) async fn make(file: File, asked: &Asked<'_>, deadline: Deadline, progress: Progress) -> Result<Planned> {
     let prepared = prepare::connect(file, asked.place, asked.local, deadline, progress).await?;
-    let (live, header) = futures_util::join!(
-        read::live(&prepared.session, &prepared.names),
-        prepared.header(asked.local)
-    );
+    let (live, header) =
+        futures_util::join!(read::live(&prepared.session, &prepared.names), prepared.header(asked.local));
     let header = header?;
     let spec = &prepared.file.loaded.spec;
     resolve::check_place(spec, &header.target)?;

@@ -92,8 +92,11 @@ pub(super) async fn connect(
     let spec = &file.loaded.spec;
     let region = match (&spec.region, &place.region) {
         (Some(named), Some(flag)) if named != flag => {
-            return Err(Error::refused(format!("{}: the file names region {named}, --region says {flag}", file.source))
-                .hint("drop --region, or change `region` in the file"));
+            return Err(Error::refused(format!(
+                "{}: the file names region {named}, --region says {flag}",
+                file.source
+            ))
+            .hint("drop --region, or change `region` in the file"));
         }
         (Some(named), _) => Some(named.clone()),
         (None, flag) => flag.clone(),

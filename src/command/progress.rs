@@ -61,7 +61,9 @@ impl Lines {
                     bars.insert(kind, self.bar(kind));
                 }
             }
-            Event::Waiting { why, stage: Some((stage, of)) } => bar.set_message(format!("{why}, stage {stage} of {of}")),
+            Event::Waiting { why, stage: Some((stage, of)) } => {
+                bar.set_message(format!("{why}, stage {stage} of {of}"))
+            }
             Event::Waiting { why, stage: None } => bar.set_message(why.clone()),
             Event::Done(duration) => {
                 let style = render::GOOD;

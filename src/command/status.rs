@@ -81,9 +81,7 @@ async fn resource<T: Manage + Slot>(session: &Session, made: &Planned) -> Result
         Read::Absent => State::Absent,
         Read::Unknown(why) => State::Unknown(why.clone()),
         Read::Present(observed) => match (&observed.owner, &observed.condition) {
-            (Owner::Other { stack, region }, _) => {
-                State::NotOurs(format!("belongs to stack {stack} in {region}"))
-            }
+            (Owner::Other { stack, region }, _) => State::NotOurs(format!("belongs to stack {stack} in {region}")),
             (Owner::Ours | Owner::Nobody, Condition::Settled) => State::Ready,
             (Owner::Ours | Owner::Nobody, Condition::Deleting) => State::Deleting,
             (Owner::Ours | Owner::Nobody, Condition::Broken(why)) => State::Broken(why.clone()),
@@ -96,7 +94,12 @@ async fn resource<T: Manage + Slot>(session: &Session, made: &Planned) -> Result
             }
         },
     };
-    Ok(ResourceStatus { kind: T::KIND, name: names.of(T::KIND).to_owned(), state, differences: differences(made, T::KIND) })
+    Ok(ResourceStatus {
+        kind: T::KIND,
+        name: names.of(T::KIND).to_owned(),
+        state,
+        differences: differences(made, T::KIND),
+    })
 }
 
 /// The settings in which a live resource differs from the file, as the plan found them.
@@ -110,6 +113,12 @@ fn differences(made: &Planned, kind: Kind) -> Vec<FieldChange> {
                 && change.buffered_seconds == 0
         })
         .flat_map(|change| change.fields.clone())
-        .chain(made.plan.refusals.iter().filter(|refusal| refusal.kind == kind).filter_map(|refusal| refusal.field.clone()))
+        .chain(
+            made.plan
+                .refusals
+                .iter()
+                .filter(|refusal| refusal.kind == kind)
+                .filter_map(|refusal| refusal.field.clone()),
+        )
         .collect()
 }

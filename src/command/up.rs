@@ -57,8 +57,7 @@ pub(super) async fn run(args: Up, talk: Talk) -> Result<Exit> {
     if !agreed.is_empty() {
         match ask(&agreed, &args.apply, local.is_some())? {
             Answer::Yes => {
-                let permissions =
-                    Permissions { allowed: args.allow.allowed.clone(), adopt: args.allow.adopt() };
+                let permissions = Permissions { allowed: args.allow.allowed.clone(), adopt: args.allow.adopt() };
                 let (ended, values) = do_all(agreed, &permissions, args.output.format, talk).await?;
                 exit = exit.worst(ended);
                 reports.extend(values);

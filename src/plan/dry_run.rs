@@ -24,10 +24,7 @@ impl Plan {
 
     /// Takes what AWS said of the domain's change into the plan.
     pub fn take_dry_run(&mut self, preflight: Preflight) {
-        let Some(change) = self
-            .changes
-            .iter_mut()
-            .find(|change| matches!(change.work, Work::Domain(Step::Update(..))))
+        let Some(change) = self.changes.iter_mut().find(|change| matches!(change.work, Work::Domain(Step::Update(..))))
         else {
             return;
         };
@@ -51,7 +48,9 @@ impl Plan {
                         }
                     }
                     Deployment::Undetermined => {
-                        change.notes.push("AWS's dry run could not tell; the table of known changes decides".to_owned());
+                        change
+                            .notes
+                            .push("AWS's dry run could not tell; the table of known changes decides".to_owned());
                     }
                 }
                 let name = change.name.clone();

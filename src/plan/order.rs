@@ -104,9 +104,8 @@ fn widen_first_and_narrow_last(plan: &mut Plan) {
         field.before = serde_json::to_value(&both).ok();
     }
     narrow.hazards.clear();
-    narrow.notes = vec![format!(
-        "narrowed again {buffered_seconds} s (the longest buffer) after the stream has its new targets"
-    )];
+    narrow.notes =
+        vec![format!("narrowed again {buffered_seconds} s (the longest buffer) after the stream has its new targets")];
     let mut widened = before.clone();
     widened.settings.policy = Some(both.clone());
     narrow.work = Work::Role(Step::Update(widened, after.clone()));

@@ -25,8 +25,7 @@ pub fn plan(plan: &Plan) -> Value {
             })
         })
         .collect();
-    let unchanged: Vec<Value> =
-        plan.unchanged.iter().map(|(kind, name)| json!({"kind": kind, "name": name})).collect();
+    let unchanged: Vec<Value> = plan.unchanged.iter().map(|(kind, name)| json!({"kind": kind, "name": name})).collect();
     let kept: Vec<Value> =
         plan.kept.iter().map(|(kind, name, why)| json!({"kind": kind, "name": name, "why": why})).collect();
     json!({

@@ -93,11 +93,7 @@ pub fn plan_markdown(plan: &Plan, header: &Header) -> String {
         }
     }
     for refusal in &plan.refusals {
-        let _ = writeln!(
-            text,
-            "- :no_entry: {} `{}`: {}. {}.",
-            refusal.kind, refusal.name, refusal.why, refusal.hint
-        );
+        let _ = writeln!(text, "- :no_entry: {} `{}`: {}. {}.", refusal.kind, refusal.name, refusal.why, refusal.hint);
     }
     for warning in &plan.warnings {
         let _ = writeln!(text, "- {warning}");
@@ -130,7 +126,10 @@ fn state(plan: &Plan) -> String {
 fn totals(plan: &Plan, folded: usize) -> String {
     if plan.is_empty() {
         return match plan.verb {
-            Verb::Up => format!("Nothing to do: {} as the file says.", counted(plan.unchanged.len(), "resource is", "resources are")),
+            Verb::Up => format!(
+                "Nothing to do: {} as the file says.",
+                counted(plan.unchanged.len(), "resource is", "resources are")
+            ),
             Verb::Down => "Nothing to delete.".to_owned(),
         };
     }

@@ -51,7 +51,9 @@ pub(super) fn headline(work: &Work, speed: Speed) -> String {
             None => String::new(),
         },
         Work::IndexPattern(step) => match settings(step) {
-            Some(pattern) => format!("time field {}; becomes the default pattern where there is none", pattern.time_field),
+            Some(pattern) => {
+                format!("time field {}; becomes the default pattern where there is none", pattern.time_field)
+            }
             None => String::new(),
         },
     }
@@ -120,10 +122,8 @@ fn instances(cluster: &Cluster, volume: &Volume) -> String {
 fn stream_details(stream: &StreamSettings) -> Vec<Line> {
     let backup = &stream.backup;
     let bucket = backup.bucket_arn.rsplit(':').next().unwrap_or(&backup.bucket_arn);
-    let delivery = format!(
-        "buffer {} s or {} MiB, retry {} s",
-        stream.buffer.seconds, stream.buffer.mib, stream.retry_seconds
-    );
+    let delivery =
+        format!("buffer {} s or {} MiB, retry {} s", stream.buffer.seconds, stream.buffer.mib, stream.retry_seconds);
     let copies = format!(
         "{} to s3://{bucket}/{}, every {} s or {} MiB",
         backup.documents, backup.prefix, backup.buffer.seconds, backup.buffer.mib

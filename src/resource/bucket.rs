@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::aws::{Session, code, failure, is_denied, text};
+use crate::bytes::Bytes;
 use crate::error::{Error, ErrorKind, Result, both};
 use crate::plan::{Step, Work};
 use crate::policy::{self, OWN_PREFIX};
@@ -95,21 +96,8 @@ pub struct Contents {
 
 impl std::fmt::Display for Contents {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        const UNITS: [&str; 5] = ["bytes", "KiB", "MiB", "GiB", "TiB"];
-        let mut unit = 0;
-        let mut size = self.bytes;
-        let mut tenths = 0;
-        while size >= 1024 && unit < UNITS.len() - 1 {
-            tenths = (size % 1024) * 10 / 1024;
-            size /= 1024;
-            unit += 1;
-        }
         let more = if self.is_capped { "more than " } else { "" };
-        write!(f, "{more}{} objects, {size}", self.objects)?;
-        if unit > 0 {
-            write!(f, ".{tenths}")?;
-        }
-        write!(f, " {}", UNITS[unit])
+        write!(f, "{more}{} objects, {}", self.objects, Bytes(self.bytes))
     }
 }
 

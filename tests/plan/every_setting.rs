@@ -10,11 +10,9 @@ use crate::fixture::{Stack, edit, lines};
 
 #[test]
 fn equal_is_nothing_to_do() {
-    for text in [
-        "stack: logs",
-        include_str!("../../stacks/logging-test.yaml"),
-        include_str!("../../stacks/production.yaml"),
-    ] {
+    for text in
+        ["stack: logs", include_str!("../../stacks/logging-test.yaml"), include_str!("../../stacks/production.yaml")]
+    {
         let stack = Stack::of(&text.replace("{region}", "eu-west-1"));
         let plan = stack.up(&stack.live());
         assert_eq!(lines(&plan), Vec::<String>::new(), "{text}");

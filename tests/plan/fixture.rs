@@ -21,11 +21,8 @@ pub(crate) struct Stack {
 impl Stack {
     pub(crate) fn of(text: &str) -> Self {
         let spec = Spec::load(&Source::text("stack.yaml", text)).unwrap_or_else(|faults| panic!("{faults}")).spec;
-        let target = Target {
-            partition: "aws".to_owned(),
-            region: "eu-west-1".to_owned(),
-            account: "123456789012".to_owned(),
-        };
+        let target =
+            Target { partition: "aws".to_owned(), region: "eu-west-1".to_owned(), account: "123456789012".to_owned() };
         let (names, desired) = resolve::resolve(&spec, &target);
         Self { target, names, desired }
     }

@@ -46,10 +46,7 @@ fn a_blue_green_of_hours_holds_up_nothing() {
 fn down_begins_with_the_stream_and_ends_with_the_bucket() {
     let stack = Stack::article();
     let plan = stack.down_with_backup(&stack.live());
-    assert_eq!(
-        lines(&plan),
-        ["delete stream", "delete domain", "delete role", "delete log group", "delete bucket"]
-    );
+    assert_eq!(lines(&plan), ["delete stream", "delete domain", "delete role", "delete log group", "delete bucket"]);
     assert_eq!(waits(&plan, Kind::Role), vec![vec![Kind::Stream]]);
     assert_eq!(waits(&plan, Kind::Bucket), vec![vec![Kind::Stream, Kind::Domain, Kind::Role, Kind::LogGroup]]);
 }
