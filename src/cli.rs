@@ -206,12 +206,16 @@ pub struct Up {
     #[arg(long)]
     pub dry_run: bool,
 
+    /// Where the stacks live.
     #[command(flatten)]
     pub place: Place,
+    /// How the plan is applied.
     #[command(flatten)]
     pub apply: Apply,
+    /// What is allowed to it.
     #[command(flatten)]
     pub allow: Allow,
+    /// The form of the result.
     #[command(flatten)]
     pub output: Output,
 }
@@ -239,10 +243,13 @@ pub struct PlanArgs {
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
 
+    /// Where the stacks live.
     #[command(flatten)]
     pub place: Place,
+    /// What is allowed to it.
     #[command(flatten)]
     pub allow: Allow,
+    /// The form of the result.
     #[command(flatten)]
     pub output: Output,
 }
@@ -258,8 +265,10 @@ pub struct Down {
     #[arg(long)]
     pub delete_backup: bool,
 
+    /// Where the stacks live.
     #[command(flatten)]
     pub place: Place,
+    /// How the plan is applied.
     #[command(flatten)]
     pub apply: Apply,
 
@@ -267,6 +276,7 @@ pub struct Down {
     #[arg(long = "allow", value_name = "HAZARD[:RESOURCE]")]
     pub allowed: Vec<Allowance>,
 
+    /// The form of the result.
     #[command(flatten)]
     pub output: Output,
 }
@@ -278,8 +288,10 @@ pub struct Status {
     #[arg(value_name = "STACK")]
     pub stacks: Vec<PathBuf>,
 
+    /// Where the stacks live.
     #[command(flatten)]
     pub place: Place,
+    /// The form of the result.
     #[command(flatten)]
     pub output: Output,
 }
