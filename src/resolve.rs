@@ -380,6 +380,11 @@ mod tests {
     }
 
     #[test]
+    fn a_role_is_made_where_strays_are_looked_for() {
+        assert_eq!(Edition::ONE.role_path, crate::resource::role::DEFAULT_PATH);
+    }
+
+    #[test]
     fn before_the_account_is_known_its_placeholder_stands() {
         assert_eq!(names(&spec("stack: logs"), "eu-west-1").bucket, "logs-{account}-eu-west-1");
         let named = names(&spec("stack: logs\nbucket: { name: 'a-{region}-{account}' }"), "eu-west-1");
@@ -418,6 +423,8 @@ mod tests {
         assert_eq!(
             serde_json::to_value(settings(&desired.stream)).expect("JSON"),
             json!({
+                "source": "DirectPut",
+                "destination": "AmazonOpenSearchService",
                 "role_arn": "arn:aws:iam::123456789012:role/ekk/logs-firehose-eu-west-1",
                 "domain_arn": "arn:aws:es:eu-west-1:123456789012:domain/logs",
                 "index": "logs",

@@ -33,7 +33,11 @@ pub(super) fn check(root: &Node) -> Checked {
         Content::Map(entries) => checker.section("", root.place, entries, KEYS),
         Content::Scalar(..) | Content::List(_) => {
             let message = format!("a spec has keys, and here is {}", found(root));
-            checker.faults.push(Fault::at(root.place, "", message, "one line is enough: `stack: NAME`"));
+            let help = match written(root).split_once(':') {
+                Some((key, value)) if !value.is_empty() => format!("did you mean `{key}: {value}`, with a space?"),
+                Some(_) | None => "one line is enough: `stack: NAME`".to_owned(),
+            };
+            checker.faults.push(Fault::at(root.place, "", message, help));
             Mapping::new()
         }
     };
@@ -42,7 +46,7 @@ pub(super) fn check(root: &Node) -> Checked {
         value.insert("stack".into(), "abc".into());
         checker.wrong.insert("stack".to_owned());
     }
-    let Checker { places, faults, wrong, .. } = checker;
+    let Checker { account: _, region: _, places, faults, wrong } = checker;
     Checked { value: Value::Mapping(value), places, faults, wrong }
 }
 
@@ -222,13 +226,22 @@ impl Checker {
                 let written = written(node);
                 let help = match (rule.check)(written) {
                     Ok(()) => format!("in quotes it is one: \"{written}\""),
-                    Err(Complaint { help, .. }) => help,
+                    Err(Complaint { message: _, help }) => help,
                 };
                 self.fault(place, path, format!("{} was expected, found {}", rule.what, found(node)), help);
                 return None;
             }
             None => {
-                self.fault(place, path, format!("{} was expected, found {}", rule.what, found(node)), "");
+                let inner = match &node.content {
+                    Content::Map(entries) => entries.iter().map(|(_, value)| value).collect::<Vec<_>>(),
+                    Content::List(items) => items.iter().collect(),
+                    Content::Scalar(..) => Vec::new(),
+                };
+                let help = match inner.as_slice() {
+                    [only] if (rule.check)(written(only)).is_ok() => format!("did you mean {}, alone?", written(only)),
+                    _ => String::new(),
+                };
+                self.fault(place, path, format!("{} was expected, found {}", rule.what, found(node)), help);
                 return None;
             }
         };
@@ -361,9 +374,10 @@ impl Checker {
     fn list(&mut self, path: &str, place: Place, node: &Node, rule: &'static Text) -> Option<Value> {
         let Content::List(items) = &node.content else {
             let help = match node.scalar() {
-                Some(Scalar::Text(text)) if (rule.check)(text).is_ok() => {
-                    format!("did you mean [\"{text}\"]?")
-                }
+                Some(Scalar::Text(text)) => match (rule.check)(text) {
+                    Ok(()) => format!("did you mean [\"{text}\"]?"),
+                    Err(Complaint { message: _, help }) => help,
+                },
                 _ => format!("a list has {} after each hyphen", rule.what),
             };
             self.fault(place, path, format!("a list was expected, found {}", found(node)), help);

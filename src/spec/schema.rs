@@ -52,8 +52,10 @@ fn section(keys: &[Key]) -> Value {
 /// Returns a default that is one value and not a rule.
 fn default_value(key: &Key) -> Option<Value> {
     match &key.shape {
-        Shape::Number { .. } | Shape::OneNumber { .. } => key.default.parse::<u64>().ok().map(Value::from),
-        Shape::Switch | Shape::Word { .. } | Shape::Text(_) => {
+        Shape::Number { min: _, max: _, unit: _ } | Shape::OneNumber { what: _, numbers: _, unit: _ } => {
+            key.default.parse::<u64>().ok().map(Value::from)
+        }
+        Shape::Switch | Shape::Word { what: _, words: _, meant: _ } | Shape::Text(_) => {
             let word = key.default.strip_prefix('`')?.strip_suffix('`')?;
             if word.contains(['{', '`']) {
                 return None;
@@ -64,7 +66,7 @@ fn default_value(key: &Key) -> Option<Value> {
                 _ => word.into(),
             })
         }
-        Shape::Section(_) | Shape::Map { .. } | Shape::List(_) => None,
+        Shape::Section(_) | Shape::Map { keys: _, values: _, nulls: _ } | Shape::List(_) => None,
     }
 }
 

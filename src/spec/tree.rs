@@ -76,12 +76,28 @@ pub(super) fn parse(text: &str) -> Result<Node, Fault> {
     let mut builder = Builder { lines: text.lines().collect(), ..Builder::default() };
     for event in Parser::new_from_str(text) {
         let (event, span) = event.map_err(|error| {
-            let Place { line, column, length } = place_of(Span::empty(*error.marker()));
-            Fault::at(Place { line, column, length }, "", format!("this is not YAML: {}", error.info()), "")
+            let place = place_of(Span::empty(*error.marker()));
+            let line = builder.lines.get(place.line - 1).copied().unwrap_or_default();
+            Fault::at(place, "", format!("this is not YAML: {}", error.info()), way_out(line, error.info()))
         })?;
         builder.take(event, span)?;
     }
     builder.root.ok_or_else(|| Fault::at(START, "", "the file is empty", "one line is enough: `stack: NAME`"))
+}
+
+/// Guesses what broke a line, by the slips that are common in a spec.
+fn way_out(line: &str, info: &str) -> &'static str {
+    if line.contains("{account}") || line.contains("{region}") {
+        "put a name with {account} or {region} in quotes: a bare { begins a section"
+    } else if line.contains("!{") {
+        "put a prefix with !{…} in quotes"
+    } else if info.contains("quoted scalar") {
+        "close the quotes"
+    } else if info.contains("mapping values are not allowed") {
+        "keys of one section begin in the same column, and a value with `: ` in it wants quotes"
+    } else {
+        ""
+    }
 }
 
 const START: Place = Place { line: 1, column: 1, length: 1 };
@@ -197,8 +213,8 @@ impl Builder<'_> {
         }
         match self.open.last_mut() {
             None => self.root = Some(node),
-            Some(Open { content: OpenContent::List(items), .. }) => items.push(node),
-            Some(Open { content: OpenContent::Map(entries, key), .. }) => match key.take() {
+            Some(Open { place: _, anchor: _, content: OpenContent::List(items) }) => items.push(node),
+            Some(Open { place: _, anchor: _, content: OpenContent::Map(entries, key) }) => match key.take() {
                 None => {
                     if matches!(&node.content, Content::Scalar(text, Style::Plain) if text == "<<") {
                         let message = "`<<` is not a key: YAML 1.2 has no merge keys";
@@ -291,7 +307,7 @@ mod tests {
     use super::*;
 
     fn fault(text: &str) -> String {
-        let Fault { place, message, .. } = parse(text).expect_err("a fault");
+        let Fault { path: _, place, message, help: _ } = parse(text).expect_err("a fault");
         let place = place.expect("a place");
         format!("{}:{} {message}", place.line, place.column)
     }
@@ -316,6 +332,10 @@ mod tests {
         assert_eq!(fault("a: &a {b: *a}\n"), "1:11 an alias inside of what it stands for");
         assert_eq!(fault("a: &a {b: 1}\nc:\n  <<: *a\n"), "3:3 `<<` is not a key: YAML 1.2 has no merge keys");
         assert_eq!(fault(&"[".repeat(100)), "1:33 nested deeper than 32 levels");
+        assert_eq!(
+            parse("bucket: { name: {account}-x }\n").expect_err("a fault").help,
+            "put a name with {account} or {region} in quotes: a bare { begins a section"
+        );
     }
 
     #[test]

@@ -65,11 +65,9 @@ fn made_of(value: &str, what: &str, lengths: (usize, usize), allowed: &str, is_a
     let (min, max) = lengths;
     if let Some(wrong) = value.chars().find(|c| !is_allowed(*c)) {
         let lower = value.to_lowercase();
-        let meant = if lower != value && lower.chars().all(is_allowed) {
-            format!("did you mean {lower}? ")
-        } else {
-            String::new()
-        };
+        let hyphened = lower.replace(['_', ' ', '.'], "-");
+        let meant = [lower, hyphened].into_iter().find(|meant| meant.chars().all(is_allowed));
+        let meant = meant.map_or_else(String::new, |meant| format!("did you mean {meant}? "));
         return refuse(format!("{} holds `{wrong}`", quoted(value)), format!("{meant}{what} is made of {allowed}"));
     }
     let length = value.chars().count();
@@ -407,7 +405,10 @@ pub(super) fn index(value: &str) -> Verdict {
     if value.ends_with("-*") || value.ends_with('*') {
         return refuse(
             format!("{} is a pattern", quoted(value)),
-            format!("did you mean {}? Firehose adds the date itself", value.trim_end_matches(['*', '-'])),
+            format!(
+                "did you mean {}? Firehose adds the date itself",
+                value.trim_end_matches(['*', '-']).to_lowercase()
+            ),
         );
     }
     made_of(value, "it", (1, 80), "lower-case letters, digits and - _ . = @ ~", |c| {
