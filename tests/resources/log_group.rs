@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use ekk::error::ErrorKind;
 use ekk::resource::log_group::{BACKUP_STREAM, DESTINATION_STREAM, LogGroupSettings};
 use ekk::resource::{Goal, Manage as _, Managed, Owner, Readiness, Settings as _, Verdict};
-use ekk_emulator::{Effect, Fault, Service};
+use ekk_emulator::{Effect, Fault, Moment, Service};
 
 use crate::{Account, assert_settled, killed_at_every_call, managed, names, read, tags};
 
@@ -142,4 +142,13 @@ async fn a_missing_permission_to_tag_is_named() {
     account.control().deny("logs:TagResource");
     let error = LogGroupSettings::create(&account.session, &names(), &wanted()).await.expect_err("denied");
     assert!(error.hints.iter().any(|hint| hint.contains("logs:TagResource")), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_no_failure() {
+    let account = Account::start().await;
+    let lost = Effect::DropConnection(Moment::After);
+    account.control().fault(Fault::on(Service::Logs, "CreateLogGroup", lost).first(1));
+    create(&account).await;
+    assert_settled(&account.session, &wanted()).await;
 }

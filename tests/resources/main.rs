@@ -1,6 +1,6 @@
 //! Each kind of resource against the emulated AWS: made, read, changed field by field, killed at every call, deleted.
 
-//mod bucket;
+mod bucket;
 mod log_group;
 mod role;
 mod strays;

@@ -7,7 +7,7 @@ use ekk::resource::role::{DEFAULT_PATH, POLICY_NAME, RoleSettings};
 use ekk::resource::{Goal, Manage as _, Managed, Owner, Read, Readiness, Settings as _};
 use ekk::stack::{Names, Origin};
 use ekk::target::Target;
-use ekk_emulator::{Effect, Fault, Service};
+use ekk_emulator::{Effect, Fault, Moment, Service};
 
 use crate::{Account, assert_settled, killed_at_every_call, managed, names, read, tags};
 
@@ -233,4 +233,14 @@ async fn the_inline_policy_is_ekks_own() {
     create(&account.session, &wanted(&account).await).await;
     let answer = account.session.aws.iam.list_role_policies().role_name("logs-firehose").send().await.expect("a list");
     assert_eq!(answer.policy_names, [POLICY_NAME]);
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_no_failure() {
+    let account = Account::start().await;
+    let lost = Effect::DropConnection(Moment::After);
+    account.control().fault(Fault::on(Service::Iam, "CreateRole", lost).first(1));
+    let wanted = wanted(&account).await;
+    create(&account.session, &wanted).await;
+    assert_settled(&account.session, &wanted).await;
 }
