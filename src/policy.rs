@@ -539,18 +539,31 @@ fn single(value: &Value) -> Value {
     }
 }
 
-/// Matches IAM's `*` and `?`, without regard to case.
+/// Matches IAM's `*` and `?`, without regard to case, in time that grows with the product of the lengths at most: the
+/// pattern may be anybody's.
 fn matches_pattern(pattern: &str, text: &str) -> bool {
-    fn matches(pattern: &[u8], text: &[u8]) -> bool {
-        match (pattern, text) {
-            ([], []) => true,
-            ([b'*', rest @ ..], _) => matches(rest, text) || (!text.is_empty() && matches(pattern, &text[1..])),
-            ([b'?', rest @ ..], [_, tail @ ..]) => matches(rest, tail),
-            ([one, rest @ ..], [other, tail @ ..]) => one.eq_ignore_ascii_case(other) && matches(rest, tail),
-            _ => false,
+    let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
+    let (mut at, mut position) = (0, 0);
+    let mut last_star = None;
+    while position < text.len() {
+        match (pattern.get(at), last_star) {
+            (Some(b'*'), _) => {
+                last_star = Some((at, position));
+                at += 1;
+            }
+            (Some(one), _) if *one == b'?' || one.eq_ignore_ascii_case(&text[position]) => {
+                at += 1;
+                position += 1;
+            }
+            (Some(_) | None, Some((star, tried))) => {
+                last_star = Some((star, tried + 1));
+                at = star + 1;
+                position = tried + 1;
+            }
+            (Some(_) | None, None) => return false,
         }
     }
-    matches(pattern.as_bytes(), text.as_bytes())
+    pattern[at..].iter().all(|rest| *rest == b'*')
 }
 
 #[cfg(test)]
@@ -725,6 +738,23 @@ mod tests {
         assert!(!covers(&wide, &with("Action", json!("es:Get"))));
         assert!(!covers(&wide, &with("Resource", json!("c"))));
         assert!(!covers(&wide, &with("Condition", json!({ "Bool": { "aws:SecureTransport": "false" } }))));
+    }
+
+    #[test]
+    fn a_pattern_matches_as_iam_matches_and_in_bounded_time() {
+        for (pattern, text, expected) in [
+            ("s3:*", "s3:GetObject", true),
+            ("S3:get*", "s3:GetObject", true),
+            ("s3:Get?bject", "s3:GetObject", true),
+            ("*", "", true),
+            ("s3:Get*Tagging", "s3:GetBucketTagging", true),
+            ("s3:Get*Tagging", "s3:GetBucketPolicy", false),
+            ("s3:Get", "s3:GetObject", false),
+            ("?", "", false),
+        ] {
+            assert_eq!(matches_pattern(pattern, text), expected, "{pattern} {text}");
+        }
+        assert!(!matches_pattern(&"*a".repeat(500), &"a".repeat(499)));
     }
 
     #[test]

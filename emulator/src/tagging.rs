@@ -52,7 +52,7 @@ fn get_resources(world: &World, context: &Context<'_>, region: &str, input: &Inp
         Some(number) => usize::try_from(number).unwrap_or(1),
         None => 50,
     };
-    let mut found: Vec<(String, BTreeMap<String, String>)> = world.s3.tagged(region);
+    let mut found: Vec<(String, BTreeMap<String, String>)> = world.s3.tagged(context, region);
     found.extend(opensearch::tagged(world, context, region));
     found.extend(firehose::tagged(world, context, region));
     found.extend(world.logs.tagged(context, region));

@@ -2,7 +2,9 @@
 
 mod iam;
 mod logs;
+mod s3;
 mod server;
+mod tagging;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig};
 use aws_sdk_iam::config::{Credentials, SharedCredentialsProvider};
