@@ -3,13 +3,13 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
-use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsProvider};
 use aws_sdk_opensearch::types::DomainStatus;
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
@@ -222,6 +222,7 @@ pub struct Session {
     pub waiting: Waiting,
     caller: OnceCell<Caller>,
     domain: Mutex<Option<Described>>,
+    credentials: Mutex<Option<Credentials>>,
     role_was_written: AtomicBool,
 }
 
@@ -246,6 +247,7 @@ impl Session {
             waiting,
             caller: OnceCell::new(),
             domain: Mutex::new(None),
+            credentials: Mutex::new(None),
             role_was_written: AtomicBool::new(false),
         }
     }
@@ -293,6 +295,27 @@ impl Session {
     /// As [`Session::caller`].
     pub async fn names(&self, names: &Names) -> Result<Names> {
         Ok(names.filled(self.target().await?))
+    }
+
+    /// Returns the credentials to sign a request to a domain with. They are kept until they expire, as the SDK's clients
+    /// keep theirs: a provider such as SSO or a process is not asked for each request.
+    ///
+    /// # Errors
+    /// Fails when there are none.
+    pub async fn credentials(&self) -> Result<Credentials> {
+        let mut known = self.credentials.lock().await;
+        let soon = SystemTime::now() + Duration::from_secs(60);
+        if let Some(credentials) = &*known
+            && credentials.expiry().is_none_or(|expiry| expiry > soon)
+        {
+            return Ok(credentials.clone());
+        }
+        let credentials = self.aws.credentials.provide_credentials().await.map_err(|error| {
+            Error::failed(format!("no AWS credentials: {}", causes(&error).join(": ")))
+                .hint("configure credentials (`aws configure sso`, AWS_PROFILE, or a role in CI), or use --local")
+        })?;
+        *known = Some(credentials.clone());
+        Ok(credentials)
     }
 
     /// Returns the domain as it was last described; asks when nobody has. Many may ask at the same time at the cost of
@@ -424,7 +447,8 @@ pub fn text<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> Optio
     error.as_service_error().and_then(ProvideErrorMetadata::message)
 }
 
-fn causes(error: &(dyn std::error::Error + 'static)) -> Vec<String> {
+/// Returns the texts of an error and of what caused it, each once.
+pub(crate) fn causes(error: &(dyn std::error::Error + 'static)) -> Vec<String> {
     let mut causes: Vec<String> = Vec::new();
     let mut next = Some(error);
     while let Some(cause) = next {

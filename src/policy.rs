@@ -69,6 +69,18 @@ impl Document {
         })
     }
 
+    /// Returns the AWS principals that are allowed anything.
+    #[must_use]
+    pub fn principals(&self) -> Vec<&str> {
+        self.statements()
+            .iter()
+            .filter(|statement| statement["Effect"] == "Allow")
+            .filter_map(|statement| statement["Principal"]["AWS"].as_array())
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect()
+    }
+
     /// Tells whether any statement speaks of an action, by its exact name.
     #[must_use]
     pub fn names_action(&self, action: &str) -> bool {
@@ -220,6 +232,29 @@ pub fn union(one: &Document, other: &Document) -> Document {
     })
     .to_string();
     Document { canonical, text }
+}
+
+/// Tells whether one canonical statement surely speaks of everything that the other speaks of. What cannot be compared
+/// counts as not covered.
+#[must_use]
+pub fn covers(wide: &Value, narrow: &Value) -> bool {
+    let lists = |wide: &Value, narrow: &Value| match (wide.as_array(), narrow.as_array()) {
+        (Some(wide), Some(narrow)) => narrow.iter().all(|item| {
+            let item = item.as_str().unwrap_or_default();
+            wide.iter().filter_map(Value::as_str).any(|pattern| {
+                // A question mark stands for one character, and a star in `item` for any number of them.
+                pattern == item || (!pattern.contains('?') && matches_pattern(pattern, item))
+            })
+        }),
+        (_, _) => wide == narrow,
+    };
+    let same = |key: &str| wide[key] == narrow[key];
+    let everybody = json!({ "AWS": ["*"] });
+    same("Effect")
+        && (same("Principal") || wide["Principal"] == everybody)
+        && ["NotPrincipal", "NotAction", "NotResource", "Condition"].into_iter().all(same)
+        && lists(&wide["Action"], &narrow["Action"])
+        && lists(&wide["Resource"], &narrow["Resource"])
 }
 
 /// The value of a placeholder.
@@ -674,6 +709,22 @@ mod tests {
         assert!(!without.contains("ekk"));
         let alone = with_own_statements(None, &own).expect("JSON").expect("ours");
         assert_eq!(with_own_statements(Some(&alone), &BTreeMap::new()).expect("JSON"), None);
+    }
+
+    #[test]
+    fn a_statement_covers_what_is_narrower_and_nothing_else() {
+        let wide =
+            canonical_statement(&json!({"Effect":"Deny","Principal":"*","Action":"s3:*","Resource":["b","b/*"]}));
+        let with = |key: &str, value: Value| {
+            let mut other = json!({"Effect":"Deny","Principal":"*","Action":"s3:Get*","Resource":"b/x/*"});
+            other[key] = value;
+            canonical_statement(&other)
+        };
+        assert!(covers(&wide, &with("Principal", json!({ "Service": "x" }))));
+        assert!(!covers(&wide, &with("Effect", json!("Allow"))));
+        assert!(!covers(&wide, &with("Action", json!("es:Get"))));
+        assert!(!covers(&wide, &with("Resource", json!("c"))));
+        assert!(!covers(&wide, &with("Condition", json!({ "Bool": { "aws:SecureTransport": "false" } }))));
     }
 
     #[test]

@@ -88,6 +88,8 @@ pub enum Event {
     Done(Duration),
     /// It failed.
     Failed(String),
+    /// Time ran out, or nobody wanted to wait; AWS goes on with it.
+    StillUnderWay(String),
     /// It was not attempted, because something that it needs failed.
     NotAttempted(String),
 }
@@ -139,15 +141,15 @@ pub async fn until_ready<F>(waiting: &Waiting, kind: Kind, name: &str, mut quest
 where
     F: AsyncFnMut() -> Result<Readiness>,
 {
-    let mut patience = Patience::new(waiting, kind, name);
-    while !patience.is_rewarded(question().await?).await? {}
+    let mut polling = Polling::new(waiting, kind, name);
+    while !polling.is_ready(question().await?).await? {}
     Ok(())
 }
 
 /// The same loop turned inside out, for a caller that keeps state between the questions or whose future must be `Send`
 /// (which the compiler cannot prove of an async closure).
 #[derive(Debug)]
-pub struct Patience<'a> {
+pub struct Polling<'a> {
     waiting: &'a Waiting,
     kind: Kind,
     name: &'a str,
@@ -155,8 +157,8 @@ pub struct Patience<'a> {
     told: Option<(String, Option<(u32, u32)>)>,
 }
 
-impl<'a> Patience<'a> {
-    /// Begins to wait for a resource.
+impl<'a> Polling<'a> {
+    /// Begins. Nothing was asked yet.
     #[must_use]
     pub fn new(waiting: &'a Waiting, kind: Kind, name: &'a str) -> Self {
         Self { waiting, kind, name, attempt: 0, told: None }
@@ -167,7 +169,7 @@ impl<'a> Patience<'a> {
     ///
     /// # Errors
     /// [`ErrorKind::StillUnderWay`] at the deadline; AWS's reason on [`Readiness::Failed`].
-    pub async fn is_rewarded(&mut self, readiness: Readiness) -> Result<bool> {
+    pub async fn is_ready(&mut self, readiness: Readiness) -> Result<bool> {
         let Self { waiting, kind, name, attempt, told } = self;
         let (why, stage) = match readiness {
             Readiness::Ready => return Ok(true),

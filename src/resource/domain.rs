@@ -27,7 +27,7 @@ use crate::resource::{
     tag_changes, tags_to_set, within,
 };
 use crate::stack::Names;
-use crate::wait::{self, Patience};
+use crate::wait::{self, Polling};
 
 pub(crate) use progress::failure as validation_failure;
 pub(crate) use refusal::is_busy;
@@ -363,9 +363,9 @@ async fn change(session: &Session, name: &str, after: &DomainSettings, pointers:
     let Some(id) = change.and_then(|change| change.change_id()) else { return Ok(()) };
     // A description from before the change would pass for "in force", so the change is waited for until it shows, and
     // on until it is validated: afterwards a failure is no longer to be told from that of an older change.
-    let mut patience = Patience::new(&session.waiting, Kind::Domain, name);
+    let mut polling = Polling::new(&session.waiting, Kind::Domain, name);
     let mut unseen = 0;
-    while !patience.is_rewarded(begun(session, name, id, &mut unseen).await?).await? {}
+    while !polling.is_ready(begun(session, name, id, &mut unseen).await?).await? {}
     Ok(())
 }
 

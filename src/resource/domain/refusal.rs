@@ -10,14 +10,14 @@ use crate::aws::{self, Session};
 use crate::error::Result;
 use crate::resource::domain::{label, progress};
 use crate::resource::{Kind, Readiness};
-use crate::wait::Patience;
+use crate::wait::Polling;
 
 /// A write that is sent until AWS takes it: the caller's loop sends, [`Attempts::again`] judges a refusal.
 pub(super) struct Attempts<'a> {
     session: &'a Session,
     name: &'a str,
     action: &'a str,
-    patience: Patience<'a>,
+    polling: Polling<'a>,
     idle_since: Option<Instant>,
     spreading_since: Option<Instant>,
 }
@@ -25,8 +25,8 @@ pub(super) struct Attempts<'a> {
 impl<'a> Attempts<'a> {
     /// Begins. `action` is the call in IAM's form.
     pub(super) fn new(session: &'a Session, name: &'a str, action: &'a str) -> Self {
-        let patience = Patience::new(&session.waiting, Kind::Domain, name);
-        Self { session, name, action, patience, idle_since: None, spreading_since: None }
+        let polling = Polling::new(&session.waiting, Kind::Domain, name);
+        Self { session, name, action, polling, idle_since: None, spreading_since: None }
     }
 
     /// Waits for something that stands in the way and passes.
@@ -34,7 +34,7 @@ impl<'a> Attempts<'a> {
     /// # Errors
     /// Still under way at the deadline.
     pub(super) async fn wait(&mut self, why: &str) -> Result<()> {
-        self.patience.is_rewarded(Readiness::pending(why)).await.map(|_| ())
+        self.polling.is_ready(Readiness::pending(why)).await.map(|_| ())
     }
 
     /// Waits where the refusal passes; the caller sends again then.
@@ -53,7 +53,7 @@ impl<'a> Attempts<'a> {
                 Readiness::Ready if is_over(self.session, &mut self.idle_since) => Err(error),
                 Readiness::Ready => self.wait("waiting for AWS to take another change").await,
                 other @ (Readiness::Pending { .. } | Readiness::Failed(_)) => {
-                    self.patience.is_rewarded(other).await.map(|_| ())
+                    self.polling.is_ready(other).await.map(|_| ())
                 }
             },
             Refusal::StillDeleted => self.wait(STILL_DELETED).await,

@@ -10,15 +10,15 @@ use crate::resource::domain::progress::{self, Phase};
 use crate::resource::domain::refusal::Attempts;
 use crate::resource::domain::{SHOWS_AFTER, in_force, is_missing, label};
 use crate::resource::{Kind, Readiness};
-use crate::wait::Patience;
+use crate::wait::Polling;
 
 /// Brings the engine to `target`. Returns at once where it is there already.
 ///
 /// # Errors
 /// Fails with what AWS's check found, or with what broke the upgrade; still under way at the deadline.
 pub(super) async fn upgrade(session: &Session, name: &str, target: &str) -> Result<()> {
-    let mut patience = Patience::new(&session.waiting, Kind::Domain, name);
-    while !patience.is_rewarded(in_force(session, name).await?).await? {}
+    let mut polling = Polling::new(&session.waiting, Kind::Domain, name);
+    while !polling.is_ready(in_force(session, name).await?).await? {}
     if let Some(status) = session.domain(name).await?
         && status.engine_version() == Some(target)
     {
@@ -51,9 +51,9 @@ async fn send(session: &Session, name: &str, target: &str, mode: Mode) -> Result
 }
 
 async fn await_outcome(session: &Session, name: &str, target: &str, mode: Mode) -> Result<()> {
-    let mut patience = Patience::new(&session.waiting, Kind::Domain, name);
+    let mut polling = Polling::new(&session.waiting, Kind::Domain, name);
     let mut unseen = 0;
-    while !patience.is_rewarded(outcome(session, name, target, mode, &mut unseen).await?).await? {}
+    while !polling.is_ready(outcome(session, name, target, mode, &mut unseen).await?).await? {}
     Ok(())
 }
 
