@@ -39,26 +39,42 @@ impl Statement {
         let conditions = self.conditions.is_empty() || self.conditions == other.conditions;
         conditions
             && self.negated == other.negated
-            && all_match(&self.principals, &other.principals)
-            && all_match(&self.actions, &other.actions)
-            && all_match(&self.resources, &other.resources)
+            && all_match(&self.principals, &other.principals, u8::eq)
+            && all_match(&self.actions, &other.actions, u8::eq_ignore_ascii_case)
+            && all_match(&self.resources, &other.resources, u8::eq)
     }
 }
 
-fn all_match(patterns: &BTreeSet<String>, wanted: &BTreeSet<String>) -> bool {
-    wanted.iter().all(|wanted| patterns.iter().any(|pattern| matches(pattern.as_bytes(), wanted.as_bytes())))
+/// Whether two letters are the same: IAM ignores the case of actions alone.
+type Same = fn(&u8, &u8) -> bool;
+
+fn all_match(patterns: &BTreeSet<String>, wanted: &BTreeSet<String>, same: Same) -> bool {
+    wanted.iter().all(|wanted| patterns.iter().any(|pattern| matches(pattern.as_bytes(), wanted.as_bytes(), same)))
 }
 
 /// Matches as IAM does: `*` stands for any text, `?` for one character. A pattern on the other side is plain text, so
 /// that `es:*` matches `es:ESHttp*` and not the other way round.
-fn matches(pattern: &[u8], text: &[u8]) -> bool {
-    match (pattern.split_first(), text.split_first()) {
-        (None, None) => true,
-        (Some((b'*', rest)), None) => matches(rest, text),
-        (Some((b'*', rest)), Some((_, shorter))) => matches(rest, text) || matches(pattern, shorter),
-        (Some((b'?', rest)), Some((found, shorter))) => *found != b'*' && matches(rest, shorter),
-        (Some((wanted, rest)), Some((found, shorter))) => wanted.eq_ignore_ascii_case(found) && matches(rest, shorter),
-        (None, Some(_)) | (Some(_), None) => false,
+fn matches(pattern: &[u8], text: &[u8], same: Same) -> bool {
+    let (mut pattern, mut text) = (pattern, text);
+    // Where to go on when the last `*` has to take one letter more. An earlier one never has to.
+    let mut again: Option<(&[u8], &[u8])> = None;
+    loop {
+        match (pattern.split_first(), text.split_first()) {
+            (None, None) => return true,
+            (Some((b'*', rest)), _) => {
+                again = text.split_first().map(|(_, shorter)| (pattern, shorter));
+                pattern = rest;
+            }
+            (Some((wanted, rest)), Some((found, shorter)))
+                if same(wanted, found) || (*wanted == b'?' && *found != b'*') =>
+            {
+                (pattern, text) = (rest, shorter);
+            }
+            (_, _) => match again {
+                Some(retry) => (pattern, text) = retry,
+                None => return false,
+            },
+        }
     }
 }
 
@@ -195,10 +211,15 @@ mod tests {
 
     #[test]
     fn a_pattern_matches_as_iam_matches() {
-        assert!(matches(b"es:ESHttp*", b"es:eshttpGet"));
-        assert!(matches(b"*", b""));
-        assert!(matches(b"a?c*", b"abcd"));
-        assert!(!matches(b"a?c", b"a*c"));
-        assert!(!matches(b"es:ESHttp*", b"es:*"));
+        let any_case: Same = u8::eq_ignore_ascii_case;
+        assert!(matches(b"es:ESHttp*", b"es:eshttpGet", any_case));
+        assert!(!matches(b"es:ESHttp*", b"es:eshttpGet", u8::eq));
+        assert!(matches(b"*", b"", u8::eq));
+        assert!(matches(b"a?c*", b"abcd", u8::eq));
+        assert!(matches(b"*ab*cd", b"aababcdcd", u8::eq));
+        assert!(!matches(b"*ab*cd", b"aababcdc", u8::eq));
+        assert!(!matches(b"a?c", b"a*c", u8::eq));
+        assert!(!matches(b"es:ESHttp*", b"es:*", any_case));
+        assert!(!matches("*a".repeat(40).as_bytes(), "a".repeat(39).as_bytes(), u8::eq));
     }
 }

@@ -63,7 +63,7 @@ pub(super) fn condition(status: &DomainStatus) -> Condition {
     match phase(status) {
         Phase::Settled => Condition::Settled,
         Phase::Deleting => Condition::Deleting,
-        Phase::Isolated => Condition::Changing(ISOLATED.to_owned()),
+        Phase::Isolated => Condition::Broken(ISOLATED.to_owned()),
         Phase::Busy(doing) => {
             let change = status.change_progress_details();
             match change.and_then(|change| change.config_change_status()) {
@@ -271,6 +271,14 @@ mod tests {
         live.change_progress_details =
             Some(ChangeProgressDetails::builder().initiated_by(InitiatedBy::Service).build());
         assert_eq!(phase(&live), Phase::Settled);
+    }
+
+    #[test]
+    fn an_isolated_domain_is_broken_until_its_software_is_updated() {
+        let mut live = status();
+        live.domain_processing_status = Some(DomainProcessingStatusType::Isolated);
+        let Condition::Broken(why) = condition(&live) else { panic!("broken") };
+        assert!(why.contains("start-service-software-update"), "{why}");
     }
 
     #[test]
