@@ -89,16 +89,9 @@ fn emulated(version: &str) -> impl Fn(&Came) -> Answer + Send + Sync + use<> {
             let media_type = came.header("content-type");
             engine.handle(engine::Ask { method: &method, path, query: &query, media_type, body: &came.body }, now)
         };
-        Answer {
-            status: response.status,
-            content_type: response
-                .headers
-                .iter()
-                .find(|(name, _)| name == "content-type")
-                .map(|(_, value)| value.clone())
-                .unwrap_or_default(),
-            body: String::from_utf8(response.body.to_vec()).expect("UTF-8"),
-        }
+        let content_type = response.headers.iter().find(|(name, _)| name == "content-type");
+        let content_type = content_type.map(|(_, value)| value.as_str()).unwrap_or_default();
+        Answer::new(response.status, content_type, String::from_utf8(response.body.to_vec()).expect("UTF-8"))
     }
 }
 
@@ -233,7 +226,7 @@ fn forwarded(address: &str, came: &Came) -> Answer {
         .find(|(name, _)| name.eq_ignore_ascii_case("content-type"))
         .map(|(_, value)| value.trim().to_owned())
         .unwrap_or_default();
-    Answer { status, content_type, body: body.to_owned() }
+    Answer::new(status, &content_type, body.to_owned())
 }
 
 #[tokio::test]
@@ -379,7 +372,7 @@ async fn dashboards_that_are_not_up_are_unknown_to_a_read_and_waited_for_by_a_wr
     let stand_in = domain("OpenSearch_2.19", emulated("OpenSearch_2.19")).await;
     let not_yet = || {
         let body = "OpenSearch Dashboards server is not ready yet".to_owned();
-        Fate::Answered(Answer { status: 503, content_type: "text/plain".to_owned(), body })
+        Fate::Answered(Answer::new(503, "text/plain", body))
     };
     for _ in 0..3 {
         stand_in.meet("GET", "/_dashboards/api/saved_objects", not_yet());
@@ -431,9 +424,9 @@ async fn a_run_that_was_killed_between_pattern_and_default_is_mended_by_the_next
     let before = present::<IndexPatternSettings>(&stand_in).await;
     let pointers = pointers(&before.settings, &pattern().settings);
     assert_eq!(pointers, ["/some_default"]);
-    stand_in.forget();
+    let puts = || stand_in.came().iter().filter(|came| came.method == "PUT").count();
+    let puts_before = puts();
     IndexPatternSettings::update(&session, &names(), &before, &pattern(), &pointers).await.expect("mended");
     assert_eq!(present::<IndexPatternSettings>(&stand_in).await.settings, pattern().settings);
-    let puts = stand_in.came().iter().filter(|came| came.method == "PUT").count();
-    assert_eq!(puts, 0, "what does not differ is not sent");
+    assert_eq!(puts(), puts_before, "what does not differ is not sent");
 }

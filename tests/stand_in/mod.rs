@@ -13,41 +13,47 @@ use tokio::net::{TcpListener, TcpStream};
 
 /// One request as it came.
 #[derive(Clone, Debug)]
-pub struct Came {
-    pub method: String,
-    pub path: String,
-    pub headers: Vec<(String, String)>,
-    pub body: Vec<u8>,
+pub(crate) struct Came {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Came {
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     /// The operation of a JSON 1.1 service, else the path.
-    pub fn target(&self) -> &str {
+    pub(crate) fn target(&self) -> &str {
         self.header("x-amz-target").unwrap_or(&self.path)
     }
 }
 
 /// An answer of a test's own.
 #[derive(Clone, Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub content_type: String,
-    pub body: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) content_type: String,
+    pub(crate) body: String,
+    /// The Date header.
+    pub(crate) date: Option<String>,
 }
 
 impl Answer {
-    pub fn json(status: u16, body: &str) -> Self {
-        Self { status, content_type: "application/json".to_owned(), body: body.to_owned() }
+    pub(crate) fn json(status: u16, body: &str) -> Self {
+        Self::new(status, "application/json", body.to_owned())
+    }
+
+    pub(crate) fn new(status: u16, content_type: &str, body: String) -> Self {
+        Self { status, content_type: content_type.to_owned(), body, date: None }
     }
 }
 
 /// What becomes of a request before or after what stands behind has seen it.
 #[derive(Clone, Debug)]
-pub enum Fate {
+pub(crate) enum Fate {
     /// It is answered by this, and what stands behind never sees it.
     Answered(Answer),
     /// It takes effect, and the connection breaks without an answer.
@@ -63,13 +69,13 @@ struct Shared {
 }
 
 /// The running stand-in.
-pub struct StandIn {
+pub(crate) struct StandIn {
     shared: Arc<Shared>,
     address: String,
 }
 
 impl StandIn {
-    pub async fn start(behind: impl Fn(&Came) -> Answer + Send + Sync + 'static) -> Self {
+    pub(crate) async fn start(behind: impl Fn(&Came) -> Answer + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address").to_string();
         let shared = Arc::new(Shared { behind: Box::new(behind), came: Mutex::default(), fates: Mutex::default() });
@@ -82,7 +88,7 @@ impl StandIn {
         Self { shared, address }
     }
 
-    pub async fn session(&self) -> Session {
+    pub(crate) async fn session(&self) -> Session {
         let connection = Connection {
             region: Some("eu-west-1".to_owned()),
             profile: None,
@@ -95,17 +101,13 @@ impl StandIn {
     }
 
     /// The next request of this method whose operation or path contains `part` meets this fate; each is met once.
-    pub fn meet(&self, method: &str, part: &str, fate: Fate) {
+    pub(crate) fn meet(&self, method: &str, part: &str, fate: Fate) {
         self.shared.fates.lock().expect("a lock").push_back((method.to_owned(), part.to_owned(), fate));
     }
 
     /// What came.
-    pub fn came(&self) -> Vec<Came> {
+    pub(crate) fn came(&self) -> Vec<Came> {
         self.shared.came.lock().expect("a lock").clone()
-    }
-
-    pub fn forget(&self) {
-        self.shared.came.lock().expect("a lock").clear();
     }
 }
 
@@ -126,9 +128,12 @@ async fn serve(mut connection: TcpStream, shared: Arc<Shared>) {
             }
             None => (shared.behind)(&came),
         };
-        let Answer { status, content_type, body } = answer;
-        let head =
-            format!("HTTP/1.1 {status} X\r\ncontent-type: {content_type}\r\ncontent-length: {}\r\n\r\n", body.len());
+        let Answer { status, content_type, body, date } = answer;
+        let date = date.map(|date| format!("date: {date}\r\n")).unwrap_or_default();
+        let head = format!(
+            "HTTP/1.1 {status} X\r\ncontent-type: {content_type}\r\ncontent-length: {}\r\n{date}\r\n",
+            body.len()
+        );
         if connection.write_all(&[head.as_bytes(), body.as_bytes()].concat()).await.is_err() {
             return;
         }
@@ -161,7 +166,7 @@ async fn next(connection: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Came> 
 }
 
 /// The names of the stack `logs`.
-pub fn names() -> Names {
+pub(crate) fn names() -> Names {
     Names {
         stack: "logs".into(),
         region: "eu-west-1".into(),
