@@ -129,6 +129,12 @@ impl Error {
         self
     }
 
+    /// Adds a way out where AWS refused for want of a permission.
+    #[must_use]
+    pub fn hint_if_denied(self, hint: impl Into<String>) -> Self {
+        if self.kind == ErrorKind::Denied { self.hint(hint) } else { self }
+    }
+
     /// Returns how a run that ends with this error exits.
     #[must_use]
     pub fn exit(&self) -> Exit {
@@ -139,6 +145,23 @@ impl Error {
             ErrorKind::StillUnderWay => Exit::StillUnderWay,
             ErrorKind::Interrupted => Exit::Interrupted,
         }
+    }
+}
+
+/// Returns both results of calls that were sent together. Where both fail for want of a permission, the error names
+/// both permissions; else the graver error counts.
+///
+/// # Errors
+/// When either failed.
+pub fn both<A, B>(one: Result<A>, other: Result<B>) -> Result<(A, B)> {
+    match (one, other) {
+        (Ok(one), Ok(other)) => Ok((one, other)),
+        (Err(error), Ok(_)) | (Ok(_), Err(error)) => Err(error),
+        (Err(mut error), Err(next)) if error.kind == ErrorKind::Denied && next.kind == ErrorKind::Denied => {
+            error.hints.extend(next.hints.into_iter().filter(|hint| !error.hints.contains(hint)).collect::<Vec<_>>());
+            Err(error)
+        }
+        (Err(error), Err(next)) => Err(if error.kind == ErrorKind::Denied { next } else { error }),
     }
 }
 
@@ -153,6 +176,18 @@ impl std::error::Error for Error {}
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn all_missing_permissions_are_named_at_once() {
+        let denied = |action: &str| Error::new(ErrorKind::Denied, action).hint(format!("allow {action}"));
+        let error = both::<(), ()>(both::<(), ()>(Err(denied("a")), Err(denied("b"))).map(|_| ()), Err(denied("a")))
+            .expect_err("two permissions");
+        assert_eq!(error.message, "a");
+        assert_eq!(error.hints, ["allow a", "allow b"]);
+        let graver = both::<(), ()>(Err(denied("a")), Err(Error::failed("no network"))).expect_err("no network");
+        assert_eq!(graver.message, "no network");
+        assert_eq!(both(Ok(1), Ok(2)).expect("both"), (1, 2));
+    }
 
     #[test]
     fn several_stacks_end_with_the_worst_code() {

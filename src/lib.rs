@@ -4,12 +4,42 @@
 //! one public function. Only [`aws`], [`opensearch`], [`resource`], `read`, `preflight`, `apply` and `wait` touch AWS;
 //! everything between is synchronous Rust on plain data.
 
-pub mod aws;
-pub mod error;
-pub mod opensearch;
-pub mod plan;
-pub mod policy;
-pub mod resource;
-pub mod stack;
+pub mod cli;
+pub mod command;
+
+pub mod spec;
+
 pub mod target;
+
+pub mod stack;
+
+pub mod resolve;
+
+pub mod read;
+
+pub mod plan;
+
+pub mod preflight;
+
+pub mod guard;
+
+pub mod apply;
+
 pub mod wait;
+
+pub mod render;
+
+pub mod resource;
+
+pub mod policy;
+pub mod strays;
+
+pub mod aws;
+pub mod opensearch;
+pub mod retry;
+
+pub mod local;
+pub mod losses;
+
+pub mod bytes;
+pub mod error;

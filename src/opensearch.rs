@@ -174,7 +174,7 @@ impl<'s> DataPlane<'s> {
     ///
     /// # Errors
     /// Fails when there is no domain, on a refusal that does not heal by waiting, after ten minutes without an answer,
-    /// and as [`Polling::goes_on`] at the deadline.
+    /// and as [`Polling::is_ready`] at the deadline.
     pub async fn answering(
         session: &'s Session,
         names: &Names,
@@ -188,7 +188,7 @@ impl<'s> DataPlane<'s> {
                 Ok(plane) => return Ok(plane),
                 Err(readiness) => readiness,
             };
-            let _ = polling.goes_on(readiness).await?;
+            let _ = polling.is_ready(readiness).await?;
         }
     }
 
@@ -255,6 +255,28 @@ impl<'s> DataPlane<'s> {
                 }
             },
         }
+    }
+
+    /// Counts the documents and the bytes of all indices, those of the system left out.
+    ///
+    /// # Errors
+    /// Fails when the domain does not answer.
+    pub async fn size_of_all_indices(&self) -> Result<(u64, u64)> {
+        let found = self.get(Path::of(&["_cat", "indices"]), &[("format", "json"), ("bytes", "b")]).await?;
+        let indices = match found {
+            Found::Present(Value::Array(indices)) => indices,
+            Found::Present(_) | Found::Absent => Vec::new(),
+            Found::Unknown(why) => return Err(Error::failed(why)),
+        };
+        // The numbers come as strings, and as null for a closed index.
+        let number = |index: &Value, key: &str| index[key].as_str().and_then(|text| text.parse::<u64>().ok());
+        let of_users = |index: &&Value| index["index"].as_str().is_some_and(|name| !name.starts_with('.'));
+        Ok(indices.iter().filter(of_users).fold((0, 0), |(documents, bytes), index| {
+            (
+                documents + number(index, "docs.count").unwrap_or_default(),
+                bytes + number(index, "store.size").unwrap_or_default(),
+            )
+        }))
     }
 
     /// Writes with PUT.

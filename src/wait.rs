@@ -1,7 +1,6 @@
 //! The one polling loop: deadline, back-off, progress. Never sleeps before the first question, and never destroys
 //! anything because time ran out.
 
-use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -89,6 +88,8 @@ pub enum Event {
     Done(Duration),
     /// It failed.
     Failed(String),
+    /// Time ran out, or nobody wanted to wait; AWS goes on with it.
+    StillUnderWay(String),
     /// It was not attempted, because something that it needs failed.
     NotAttempted(String),
 }
@@ -141,41 +142,37 @@ where
     F: AsyncFnMut() -> Result<Readiness>,
 {
     let mut polling = Polling::new(waiting, kind, name);
-    loop {
-        let readiness = question().await?;
-        if polling.goes_on(readiness).await?.is_break() {
-            return Ok(());
-        }
-    }
+    while !polling.is_ready(question().await?).await? {}
+    Ok(())
 }
 
-/// The polling loop for a caller that writes the `loop` itself: a future that holds an async closure with borrowed
-/// state, as that of [`until_ready`] does, cannot be sent between threads (the compiler says E0477), and those of
-/// `Manage` must be.
+/// The same loop turned inside out, for a caller that keeps state between the questions or whose future must be `Send`
+/// (which the compiler cannot prove of an async closure).
 #[derive(Debug)]
-pub struct Polling<'w> {
-    waiting: &'w Waiting,
+pub struct Polling<'a> {
+    waiting: &'a Waiting,
     kind: Kind,
-    name: &'w str,
+    name: &'a str,
     attempt: u32,
     told: Option<(String, Option<(u32, u32)>)>,
 }
 
-impl<'w> Polling<'w> {
-    /// Starts. Nothing was asked yet.
+impl<'a> Polling<'a> {
+    /// Begins. Nothing was asked yet.
     #[must_use]
-    pub fn new(waiting: &'w Waiting, kind: Kind, name: &'w str) -> Self {
+    pub fn new(waiting: &'a Waiting, kind: Kind, name: &'a str) -> Self {
         Self { waiting, kind, name, attempt: 0, told: None }
     }
 
-    /// Takes an answer: `Break` when it is ready, else pauses before the next question.
+    /// Returns true for what is ready. For what is pending it tells the reason where that has changed, pauses, and
+    /// returns false: ask again.
     ///
     /// # Errors
-    /// As [`until_ready`].
-    pub async fn goes_on(&mut self, readiness: Readiness) -> Result<ControlFlow<()>> {
+    /// [`ErrorKind::StillUnderWay`] at the deadline; AWS's reason on [`Readiness::Failed`].
+    pub async fn is_ready(&mut self, readiness: Readiness) -> Result<bool> {
         let Self { waiting, kind, name, attempt, told } = self;
         let (why, stage) = match readiness {
-            Readiness::Ready => return Ok(ControlFlow::Break(())),
+            Readiness::Ready => return Ok(true),
             Readiness::Failed(reason) => return Err(Error::failed(format!("{kind} {name}: {reason}"))),
             Readiness::Pending { why, stage } => (why, stage),
         };
@@ -190,7 +187,7 @@ impl<'w> Polling<'w> {
         }
         pause(waiting, *attempt).await;
         *attempt += 1;
-        Ok(ControlFlow::Continue(()))
+        Ok(false)
     }
 }
 

@@ -12,6 +12,7 @@ pub mod emulator;
 pub mod engine;
 pub mod firehose;
 pub mod iam;
+mod json_input;
 pub mod logs;
 pub mod opensearch;
 mod policy_document;

@@ -1,5 +1,7 @@
 //! OpenSearch Service: domains, and the way to what is inside them.
 
+use std::collections::BTreeMap;
+
 use crate::{
     request::Request,
     response::{self, Response},
@@ -27,13 +29,9 @@ pub(crate) fn operation(request: &Request) -> String {
         ("POST", ["2021-01-01", "opensearch", "domain-info"]) => "DescribeDomains",
         ("GET", ["2021-01-01", "opensearch", "domain", _, "config"]) => "DescribeDomainConfig",
         ("POST", ["2021-01-01", "opensearch", "domain", _, "config"]) => "UpdateDomainConfig",
-        ("POST", ["2021-01-01", "opensearch", "domain", _, "config", "cancel"]) => {
-            "CancelDomainConfigChange"
-        }
+        ("POST", ["2021-01-01", "opensearch", "domain", _, "config", "cancel"]) => "CancelDomainConfigChange",
         ("GET", ["2021-01-01", "opensearch", "domain", _, "dryRun"]) => "DescribeDryRunProgress",
-        ("GET", ["2021-01-01", "opensearch", "domain", _, "progress"]) => {
-            "DescribeDomainChangeProgress"
-        }
+        ("GET", ["2021-01-01", "opensearch", "domain", _, "progress"]) => "DescribeDomainChangeProgress",
         ("GET", ["2021-01-01", "domain"]) => "ListDomainNames",
         ("GET", ["2021-01-01", "tags"]) => "ListTags",
         ("POST", ["2021-01-01", "tags"]) => "AddTags",
@@ -43,22 +41,14 @@ pub(crate) fn operation(request: &Request) -> String {
         ("POST", ["2021-01-01", "opensearch", "upgradeDomain"]) => "UpgradeDomain",
         ("GET", ["2021-01-01", "opensearch", "upgradeDomain", _, "status"]) => "GetUpgradeStatus",
         ("GET", ["2021-01-01", "opensearch", "upgradeDomain", _, "history"]) => "GetUpgradeHistory",
-        ("GET", ["2021-01-01", "opensearch", "instanceTypeDetails", _]) => {
-            "ListInstanceTypeDetails"
-        }
-        ("GET", ["2021-01-01", "opensearch", "instanceTypeLimits", _, _]) => {
-            "DescribeInstanceTypeLimits"
-        }
+        ("GET", ["2021-01-01", "opensearch", "instanceTypeDetails", _]) => "ListInstanceTypeDetails",
+        ("GET", ["2021-01-01", "opensearch", "instanceTypeLimits", _, _]) => "DescribeInstanceTypeLimits",
         _ => "",
     };
     operation.to_owned()
 }
 
-pub(crate) fn permissions(
-    _world: &World,
-    _context: &Context<'_>,
-    _request: &Request,
-) -> Vec<Permission> {
+pub(crate) fn permissions(_world: &World, _context: &Context<'_>, _request: &Request) -> Vec<Permission> {
     Vec::new()
 }
 
@@ -75,21 +65,10 @@ pub(crate) fn domain_operation(request: &Request) -> String {
 
 /// Whether a request to a domain's own address changes anything there.
 pub(crate) fn domain_request_is_write(request: &Request) -> bool {
-    const READING_POSTS: [&str; 7] = [
-        "_search",
-        "_count",
-        "_msearch",
-        "_mget",
-        "_analyze",
-        "_field_caps",
-        "_simulate",
-    ];
+    const READING_POSTS: [&str; 7] = ["_search", "_count", "_msearch", "_mget", "_analyze", "_field_caps", "_simulate"];
     match request.method.as_str() {
         "GET" | "HEAD" => false,
-        "POST" => !request
-            .path
-            .split('/')
-            .any(|segment| READING_POSTS.contains(&segment)),
+        "POST" => !request.path.split('/').any(|segment| READING_POSTS.contains(&segment)),
         _ => true,
     }
 }
@@ -102,13 +81,14 @@ pub(crate) fn is_dry_run(request: &Request) -> bool {
 }
 
 /// Answers a request to a domain's own address.
-pub(crate) fn handle_domain(
-    _world: &mut World,
-    _context: &Context<'_>,
-    request: &Request,
-) -> Response {
+pub(crate) fn handle_domain(_world: &mut World, _context: &Context<'_>, request: &Request) -> Response {
     response::unknown_operation(request)
 }
 
 /// Lets time pass: stages of domains end.
 pub(crate) fn tick(_world: &mut World, _context: &Context<'_>) {}
+
+/// The resources of a region by ARN, with their tags, for the Resource Groups Tagging API.
+pub(crate) fn tagged(_world: &World, _context: &Context<'_>, _region: &str) -> Vec<(String, BTreeMap<String, String>)> {
+    Vec::new()
+}

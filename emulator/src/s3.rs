@@ -16,6 +16,11 @@ impl State {
         Vec::new()
     }
 
+    /// The buckets of a region.
+    pub(crate) fn tagged(&self, _region: &str) -> Vec<(String, std::collections::BTreeMap<String, String>)> {
+        Vec::new()
+    }
+
     /// The bodies that objects name.
     pub(crate) fn blob_ids(&self) -> impl Iterator<Item = String> {
         std::iter::empty()

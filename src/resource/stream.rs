@@ -199,14 +199,14 @@ impl Manage for StreamSettings {
             // The name is taken: by ourselves where an answer was lost, or by what is still being deleted.
             match Self::read(session, names).await? {
                 Read::Present(live) if live.condition == Condition::Deleting => {
-                    let _ = polling.goes_on(Readiness::pending("waiting for the old stream to be gone")).await?;
+                    let _ = polling.is_ready(Readiness::pending("waiting for the old stream to be gone")).await?;
                 }
                 Read::Present(live) if live.owner == Owner::Ours => return Ok(()),
                 Read::Present(_) | Read::Unknown(_) => {
                     return Err(failure(&resource, CREATE, taken));
                 }
                 Read::Absent => {
-                    let _ = polling.goes_on(Readiness::pending("waiting for the name to be free")).await?;
+                    let _ = polling.is_ready(Readiness::pending("waiting for the name to be free")).await?;
                 }
             }
         }
@@ -243,7 +243,7 @@ impl Manage for StreamSettings {
             let status = stream.delivery_stream_status();
             // A stream that is being made cannot be deleted.
             if *status == Status::Creating {
-                let _ = polling.goes_on(Readiness::pending("waiting for the creation to end before deleting")).await?;
+                let _ = polling.is_ready(Readiness::pending("waiting for the creation to end before deleting")).await?;
                 continue;
             }
             if *status == Status::Deleting {
@@ -256,7 +256,7 @@ impl Manage for StreamSettings {
                 Ok(_) => return Ok(()),
                 Err(error) if code(&error) == Some("ResourceNotFoundException") => return Ok(()),
                 Err(error) if code(&error) == Some("ResourceInUseException") => {
-                    let _ = polling.goes_on(Readiness::pending("waiting for a change to end before deleting")).await?;
+                    let _ = polling.is_ready(Readiness::pending("waiting for a change to end before deleting")).await?;
                 }
                 Err(error) => return Err(failure(&resource, "firehose:DeleteDeliveryStream", error)),
             }
@@ -393,7 +393,7 @@ async fn settled(session: &Session, name: &str, resource: &str) -> Result<Delive
             (Readiness::Ready, Some(stream)) => return Ok(stream),
             (_, None) => return Err(Error::failed(format!("{resource}: is gone"))),
             (readiness, Some(_)) => {
-                let _ = polling.goes_on(readiness).await?;
+                let _ = polling.is_ready(readiness).await?;
             }
         }
     }

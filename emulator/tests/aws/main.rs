@@ -1,6 +1,7 @@
 //! The emulator as AWS's own SDK sees it, over real HTTP.
 
 mod iam;
+mod logs;
 mod server;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig};
@@ -10,9 +11,7 @@ use ekk_emulator::{Emulator, Options, Timing};
 
 /// An emulator in memory without waits.
 async fn emulator() -> Emulator {
-    Emulator::start(Options::in_memory(Timing::instant()))
-        .await
-        .expect("a free port on loopback")
+    Emulator::start(Options::in_memory(Timing::instant())).await.expect("a free port on loopback")
 }
 
 /// An SDK that talks to it, without retries.
@@ -35,9 +34,5 @@ fn sdk_with_key(emulator: &Emulator, region: &'static str, access_key: &str) -> 
 
 /// The code of the error that a call must have ended with.
 fn code<T: std::fmt::Debug, E: ProvideErrorMetadata>(result: Result<T, E>) -> String {
-    result
-        .expect_err("this must be refused")
-        .code()
-        .unwrap_or("no code")
-        .to_owned()
+    result.expect_err("this must be refused").code().unwrap_or("no code").to_owned()
 }

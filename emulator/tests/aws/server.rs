@@ -12,15 +12,8 @@ fn client(emulator: &Emulator) -> Client {
 }
 
 async fn create_role(client: &Client, name: &str) -> Result<(), Box<aws_sdk_iam::Error>> {
-    let create = client
-        .create_role()
-        .role_name(name)
-        .assume_role_policy_document(TRUST);
-    create
-        .send()
-        .await
-        .map(drop)
-        .map_err(|error| Box::new(error.into()))
+    let create = client.create_role().role_name(name).assume_role_policy_document(TRUST);
+    create.send().await.map(drop).map_err(|error| Box::new(error.into()))
 }
 
 fn role_exists(control: &Control, name: &str) -> bool {
@@ -29,41 +22,24 @@ fn role_exists(control: &Control, name: &str) -> bool {
 
 #[tokio::test]
 async fn the_caller_is_a_user_of_the_account() {
-    let options = Options {
-        account: "123456789012".to_owned(),
-        ..Options::in_memory(Timing::instant())
-    };
+    let options = Options { account: "123456789012".to_owned(), ..Options::in_memory(Timing::instant()) };
     let emulator = Emulator::start(options).await.unwrap();
     let sts = aws_sdk_sts::Client::new(&sdk(&emulator, "cn-north-1"));
     let identity = sts.get_caller_identity().send().await.unwrap();
     assert_eq!(identity.account(), Some("123456789012"));
-    assert_eq!(
-        identity.arn(),
-        Some("arn:aws-cn:iam::123456789012:user/local")
-    );
+    assert_eq!(identity.arn(), Some("arn:aws-cn:iam::123456789012:user/local"));
 }
 
 #[tokio::test]
 async fn an_address_beyond_loopback_is_refused() {
-    let options = Options {
-        listen: "0.0.0.0:0".parse().unwrap(),
-        ..Options::in_memory(Timing::instant())
-    };
-    assert_eq!(
-        Emulator::start(options).await.unwrap_err().kind(),
-        std::io::ErrorKind::InvalidInput
-    );
+    let options = Options { listen: "0.0.0.0:0".parse().unwrap(), ..Options::in_memory(Timing::instant()) };
+    assert_eq!(Emulator::start(options).await.unwrap_err().kind(), std::io::ErrorKind::InvalidInput);
 }
 
 #[tokio::test]
 async fn special_access_keys_are_refused() {
     let emulator = emulator().await;
-    let call = |key: &str| {
-        Client::new(&sdk_with_key(&emulator, "eu-west-1", key))
-            .get_role()
-            .role_name("r")
-            .send()
-    };
+    let call = |key: &str| Client::new(&sdk_with_key(&emulator, "eu-west-1", key)).get_role().role_name("r").send();
     assert_eq!(code(call("AKIAEXPIRED").await), "ExpiredToken");
     assert_eq!(code(call("AKIAINVALID").await), "InvalidClientTokenId");
     assert_eq!(code(call("AKIAWRONGSECRET").await), "SignatureDoesNotMatch");
@@ -87,43 +63,20 @@ async fn a_denied_action_is_named() {
 async fn a_lost_answer_comes_after_the_effect() {
     let emulator = emulator().await;
     let control = emulator.control();
-    control.fault(
-        Fault::on(
-            Service::Iam,
-            "CreateRole",
-            Effect::DropConnection(Moment::After),
-        )
-        .nth(1),
-    );
-    control.fault(
-        Fault::on(
-            Service::Iam,
-            "CreateRole",
-            Effect::DropConnection(Moment::Before),
-        )
-        .nth(2),
-    );
+    control.fault(Fault::on(Service::Iam, "CreateRole", Effect::DropConnection(Moment::After)).nth(1));
+    control.fault(Fault::on(Service::Iam, "CreateRole", Effect::DropConnection(Moment::Before)).nth(2));
     let client = client(&emulator);
     create_role(&client, "after").await.unwrap_err();
     create_role(&client, "before").await.unwrap_err();
     assert!(role_exists(control, "after"));
     assert!(!role_exists(control, "before"));
-    assert_eq!(
-        control
-            .requests()
-            .iter()
-            .map(|request| request.status)
-            .collect::<Vec<_>>(),
-        [None, None]
-    );
+    assert_eq!(control.requests().iter().map(|request| request.status).collect::<Vec<_>>(), [None, None]);
 }
 
 #[tokio::test]
 async fn throttling_hits_the_first_calls_only() {
     let emulator = emulator().await;
-    emulator
-        .control()
-        .fault(Fault::everywhere(Effect::Throttle).first(1));
+    emulator.control().fault(Fault::everywhere(Effect::Throttle).first(1));
     let client = client(&emulator);
     assert_eq!(code(client.list_roles().send().await), "Throttling");
     client.list_roles().send().await.unwrap();
@@ -132,15 +85,10 @@ async fn throttling_hits_the_first_calls_only() {
 #[tokio::test]
 async fn a_stale_read_sees_the_world_before_the_last_write() {
     let emulator = emulator().await;
-    emulator
-        .control()
-        .fault(Fault::on(Service::Iam, "GetRole", Effect::StaleRead).first(1));
+    emulator.control().fault(Fault::on(Service::Iam, "GetRole", Effect::StaleRead).first(1));
     let client = client(&emulator);
     create_role(&client, "r").await.unwrap();
-    assert_eq!(
-        code(client.get_role().role_name("r").send().await),
-        "NoSuchEntity"
-    );
+    assert_eq!(code(client.get_role().role_name("r").send().await), "NoSuchEntity");
     client.get_role().role_name("r").send().await.unwrap();
 }
 
@@ -165,9 +113,7 @@ async fn a_stalled_request_says_how_far_it_came_and_never_answers() {
 #[tokio::test]
 async fn a_delayed_request_is_answered_later() {
     let emulator = emulator().await;
-    emulator
-        .control()
-        .fault(Fault::everywhere(Effect::Delay(Duration::from_millis(30))).first(1));
+    emulator.control().fault(Fault::everywhere(Effect::Delay(Duration::from_millis(30))).first(1));
     let begun = std::time::Instant::now();
     create_role(&client(&emulator), "r").await.unwrap();
     assert!(begun.elapsed() >= Duration::from_millis(30));
@@ -176,19 +122,11 @@ async fn a_delayed_request_is_answered_later() {
 #[tokio::test]
 async fn the_state_survives_a_restart_and_a_torn_last_line() {
     let folder = tempfile::tempdir().unwrap();
-    let options = || Options {
-        state: Some(folder.path().to_owned()),
-        ..Options::in_memory(Timing::instant())
-    };
+    let options = || Options { state: Some(folder.path().to_owned()), ..Options::in_memory(Timing::instant()) };
     let emulator = Emulator::start(options()).await.unwrap();
     create_role(&client(&emulator), "kept").await.unwrap();
     create_role(&client(&emulator), "gone").await.unwrap();
-    client(&emulator)
-        .delete_role()
-        .role_name("gone")
-        .send()
-        .await
-        .unwrap();
+    client(&emulator).delete_role().role_name("gone").send().await.unwrap();
     // A process that is killed runs no destructor: what is on disk now is all there will be.
     let journal = folder.path().join("journal");
     let mut killed = std::fs::read(&journal).unwrap();
@@ -205,15 +143,9 @@ async fn the_state_survives_a_restart_and_a_torn_last_line() {
 #[tokio::test]
 async fn two_emulators_do_not_share_a_folder() {
     let folder = tempfile::tempdir().unwrap();
-    let options = || Options {
-        state: Some(folder.path().to_owned()),
-        ..Options::in_memory(Timing::instant())
-    };
+    let options = || Options { state: Some(folder.path().to_owned()), ..Options::in_memory(Timing::instant()) };
     let first = Emulator::start(options()).await.unwrap();
-    assert_eq!(
-        Emulator::start(options()).await.unwrap_err().kind(),
-        std::io::ErrorKind::WouldBlock
-    );
+    assert_eq!(Emulator::start(options()).await.unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
     first.stop().await;
     Emulator::start(options()).await.unwrap();
 }
@@ -221,8 +153,5 @@ async fn two_emulators_do_not_share_a_folder() {
 #[tokio::test]
 async fn what_is_not_there_is_an_unknown_operation() {
     let emulator = emulator().await;
-    assert_eq!(
-        code(client(&emulator).list_users().send().await),
-        "InvalidAction"
-    );
+    assert_eq!(code(client(&emulator).list_users().send().await), "InvalidAction");
 }
