@@ -38,6 +38,20 @@ pub enum Reach<'s> {
     Ready(Box<DataPlane<'s>>),
 }
 
+/// Fills the account in the names of what is inside a domain, and only there: the bucket's default name holds it, and a
+/// read of what is inside must not wait for sts:GetCallerIdentity because of that.
+///
+/// # Errors
+/// As [`Session::caller`].
+pub async fn names_inside(session: &Session, names: &Names) -> Result<Names> {
+    Ok(Names {
+        domain: session.name(&names.domain).await?,
+        index_template: session.name(&names.index_template).await?,
+        index_pattern_title: session.name(&names.index_pattern_title).await?,
+        ..names.clone()
+    })
+}
+
 /// A domain's own address.
 #[derive(Debug)]
 pub struct DataPlane<'s> {

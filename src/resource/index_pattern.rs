@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::aws::Session;
 use crate::error::{Error, Result};
-use crate::opensearch::{Cause, DataPlane, Engine, Found, Path, Reach};
+use crate::opensearch::{Cause, DataPlane, Engine, Found, Path, Reach, names_inside};
 use crate::plan::{Step, Work};
 use crate::resource::index_template::{adopted_pattern, note_adopted_pattern};
 use crate::resource::{
@@ -52,7 +52,7 @@ impl Settings for IndexPatternSettings {
 
 impl Manage for IndexPatternSettings {
     async fn read(session: &Session, names: &Names) -> Result<Read<Self>> {
-        let names = session.names(names).await?;
+        let names = names_inside(session, names).await?;
         let plane = match DataPlane::reach(session, &names).await? {
             Reach::Absent => return Ok(Read::Absent),
             Reach::Unknown(why) => return Ok(Read::Unknown(why)),
@@ -73,7 +73,7 @@ impl Manage for IndexPatternSettings {
     }
 
     async fn create(session: &Session, names: &Names, after: &Managed<Self>) -> Result<()> {
-        let names = session.names(names).await?;
+        let names = names_inside(session, names).await?;
         let plane = DataPlane::answering(session, &names, Kind::IndexPattern, probe).await?;
         let Managed { settings, tags: _ } = after;
         let path = object(plane.engine(), &names.index_pattern);
@@ -96,7 +96,7 @@ impl Manage for IndexPatternSettings {
         after: &Managed<Self>,
         pointers: &[String],
     ) -> Result<()> {
-        let names = session.names(names).await?;
+        let names = names_inside(session, names).await?;
         let plane = DataPlane::answering(session, &names, Kind::IndexPattern, probe).await?;
         let Managed { settings, tags: _ } = after;
         let id = &before.facts.id;
@@ -112,7 +112,7 @@ impl Manage for IndexPatternSettings {
     }
 
     async fn delete(session: &Session, names: &Names, before: &Observed<Self>) -> Result<()> {
-        let names = session.names(names).await?;
+        let names = names_inside(session, names).await?;
         match DataPlane::reach(session, &names).await? {
             Reach::Absent => return Ok(()),
             Reach::Unknown(_) | Reach::Ready(_) => {}

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::aws::Session;
 use crate::error::{Error, Result};
-use crate::opensearch::{DataPlane, Engine, Found, Path, Reach};
+use crate::opensearch::{DataPlane, Engine, Found, Path, Reach, names_inside};
 use crate::plan::{Step, Work};
 use crate::resource::{
     Condition, Goal, HazardNote, Kind, Manage, Managed, Observed, Owner, Read, Readiness, Settings, TAG_REGION,
@@ -134,7 +134,7 @@ impl Settings for IndexTemplateSettings {
 
 impl Manage for IndexTemplateSettings {
     async fn read(session: &Session, names: &Names) -> Result<Read<Self>> {
-        let names = session.names(names).await?;
+        let names = names_inside(session, names).await?;
         let plane = match DataPlane::reach(session, &names).await? {
             Reach::Absent => return Ok(Read::Absent),
             Reach::Unknown(why) => return Ok(Read::Unknown(why)),
@@ -148,7 +148,7 @@ impl Manage for IndexTemplateSettings {
     }
 
     async fn create(session: &Session, names: &Names, after: &Managed<Self>) -> Result<()> {
-        let names = session.names(names).await?;
+        let names = names_inside(session, names).await?;
         let plane = DataPlane::answering(session, &names, Kind::IndexTemplate, path).await?;
         // PUT replaces, so what somebody made since the plan is looked at first.
         if let Found::Present(template) = find(&plane, &names).await? {
@@ -173,7 +173,7 @@ impl Manage for IndexTemplateSettings {
         after: &Managed<Self>,
         _pointers: &[String],
     ) -> Result<()> {
-        let names = session.names(names).await?;
+        let names = names_inside(session, names).await?;
         let plane = DataPlane::answering(session, &names, Kind::IndexTemplate, path).await?;
         let live = match find(&plane, &names).await? {
             Found::Present(template) => template,
@@ -186,7 +186,7 @@ impl Manage for IndexTemplateSettings {
     }
 
     async fn delete(session: &Session, names: &Names, _before: &Observed<Self>) -> Result<()> {
-        let names = session.names(names).await?;
+        let names = names_inside(session, names).await?;
         let plane = match DataPlane::reach(session, &names).await? {
             Reach::Absent => return Ok(()),
             Reach::Ready(plane) => plane,
@@ -197,7 +197,7 @@ impl Manage for IndexTemplateSettings {
     }
 
     async fn readiness(session: &Session, names: &Names, goal: Goal) -> Result<Readiness> {
-        let names = session.names(names).await?;
+        let names = names_inside(session, names).await?;
         let found = match DataPlane::reach(session, &names).await? {
             Reach::Absent => Found::Absent,
             Reach::Unknown(why) => Found::Unknown(why),
