@@ -172,3 +172,79 @@ fn rewrite(folder: &Path, world: &mut World) -> io::Result<(File, u64)> {
     fs::rename(&temporary, folder.join("journal"))?;
     Ok((file, text.len() as u64))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::Store;
+    use crate::world::World;
+
+    fn aliases(world: &World) -> Vec<String> {
+        world.iam.aliases.keys().cloned().collect()
+    }
+
+    /// Writes a history of several commits and returns the journal and where each commit ended.
+    fn history(folder: &std::path::Path) -> (Vec<u8>, Vec<usize>) {
+        let (mut world, mut store) = Store::open(folder).unwrap();
+        let journal = folder.join("journal");
+        let mut ends = vec![fs::read(&journal).unwrap().len()];
+        for name in ["one", "zw\u{f6}lf", "three"] {
+            world.iam.aliases.insert(name, true);
+            store.commit(&mut world).unwrap();
+            ends.push(fs::read(&journal).unwrap().len());
+        }
+        (fs::read(&journal).unwrap(), ends)
+    }
+
+    #[test]
+    fn a_kill_at_any_byte_keeps_every_change_that_was_committed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (journal, ends) = history(folder.path());
+        let names = ["one", "zw\u{f6}lf", "three"];
+        for killed in ends[0]..=journal.len() {
+            fs::write(folder.path().join("journal"), &journal[..killed]).unwrap();
+            let (world, _store) = Store::open(folder.path()).unwrap();
+            let committed = ends.iter().filter(|end| **end <= killed).count() - 1;
+            let mut expected = names[..committed].to_vec();
+            expected.sort_unstable();
+            assert_eq!(aliases(&world), expected, "killed at byte {killed}");
+        }
+    }
+
+    #[test]
+    fn a_journal_that_grew_is_rewritten_and_says_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut world, mut store) = Store::open(folder.path()).unwrap();
+        let long = "x".repeat(1 << 16);
+        for number in 0..200 {
+            world
+                .iam
+                .managed_policies
+                .insert("arn", format!("{number}{long}"));
+            store.commit(&mut world).unwrap();
+        }
+        drop(store);
+        let size = fs::metadata(folder.path().join("journal")).unwrap().len();
+        assert!(size < 6 << 20, "{size}");
+        let (world, _store) = Store::open(folder.path()).unwrap();
+        assert_eq!(
+            world.iam.managed_policies.get("arn"),
+            Some(&format!("199{long}"))
+        );
+    }
+
+    #[test]
+    fn a_journal_of_another_version_is_not_touched() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("journal"), "{\"format\":99}\n").unwrap();
+        assert_eq!(
+            Store::open(folder.path()).unwrap_err().kind(),
+            std::io::ErrorKind::InvalidData
+        );
+        assert_eq!(
+            fs::read_to_string(folder.path().join("journal")).unwrap(),
+            "{\"format\":99}\n"
+        );
+    }
+}

@@ -867,3 +867,32 @@ async fn what_is_not_emulated_is_said_so() {
         "NoSuchBucket"
     );
 }
+
+#[tokio::test]
+async fn a_presigned_address_needs_no_header() {
+    let emulator = emulator().await;
+    let client = client(&emulator);
+    create(&client).await;
+    put(&client, "k", b"hello").await;
+    let presigning =
+        aws_sdk_s3::presigning::PresigningConfig::expires_in(std::time::Duration::from_secs(60))
+            .unwrap();
+    let get = client
+        .get_object()
+        .bucket("logs")
+        .key("k")
+        .presigned(presigning)
+        .await
+        .unwrap();
+    let path = get
+        .uri()
+        .split_once(&emulator.address().to_string())
+        .unwrap()
+        .1;
+    let answer = crate::server::raw(
+        &emulator,
+        &format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"),
+    )
+    .await;
+    assert!(answer.ends_with("\r\n\r\nhello"), "{answer}");
+}

@@ -3,6 +3,8 @@ use std::time::Duration;
 use aws_sdk_iam::Client;
 use ekk_emulator::{Control, Effect, Emulator, Fault, Moment, Options, Service, Timing};
 
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
 use crate::{code, emulator, sdk, sdk_with_key};
 
 const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"firehose.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
@@ -154,4 +156,77 @@ async fn two_emulators_do_not_share_a_folder() {
 async fn what_is_not_there_is_an_unknown_operation() {
     let emulator = emulator().await;
     assert_eq!(code(client(&emulator).list_users().send().await), "InvalidAction");
+}
+
+/// Sends a request as it stands and returns status line, headers and body.
+pub(crate) async fn raw(emulator: &Emulator, request: &str) -> String {
+    let mut stream = tokio::net::TcpStream::connect(emulator.address())
+        .await
+        .unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+#[tokio::test]
+async fn a_request_without_a_signature_is_refused_as_each_service_does() {
+    let emulator = emulator().await;
+    let form = "Action=ListRoles&Version=2010-05-08";
+    let iam = format!(
+        "POST / HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{form}",
+        form.len()
+    );
+    let answer = raw(&emulator, &iam).await;
+    assert!(
+        answer.starts_with("HTTP/1.1 403")
+            && answer.contains("<Code>MissingAuthenticationToken</Code>"),
+        "{answer}"
+    );
+    let logs = "POST / HTTP/1.1\r\nhost: x\r\nconnection: close\r\nx-amz-target: Logs_20140328.DescribeLogGroups\r\ncontent-length: 2\r\n\r\n{}";
+    let answer = raw(&emulator, logs).await;
+    assert!(
+        answer.starts_with("HTTP/1.1 400")
+            && answer.contains("MissingAuthenticationTokenException"),
+        "{answer}"
+    );
+    let answer = raw(
+        &emulator,
+        "GET /2021-01-01/domain HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
+    )
+    .await;
+    assert!(
+        answer.starts_with("HTTP/1.1 403")
+            && answer.contains("MissingAuthenticationTokenException"),
+        "{answer}"
+    );
+    let answer = raw(
+        &emulator,
+        "GET /bucket?tagging HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
+    )
+    .await;
+    assert!(
+        answer.starts_with("HTTP/1.1 403") && answer.contains("<Code>AccessDenied</Code>"),
+        "{answer}"
+    );
+}
+
+#[tokio::test]
+async fn a_connection_is_kept_alive_and_a_stop_ends_it() {
+    let emulator = emulator().await;
+    let mut stream = tokio::net::TcpStream::connect(emulator.address())
+        .await
+        .unwrap();
+    let mut buffer = [0; 4096];
+    for _ in 0..2 {
+        stream
+            .write_all(b"GET /bucket HTTP/1.1\r\nhost: x\r\n\r\n")
+            .await
+            .unwrap();
+        assert!(stream.read(&mut buffer).await.unwrap() > 0);
+    }
+    let address = emulator.address();
+    emulator.stop().await;
+    assert_eq!(stream.read(&mut buffer).await.unwrap(), 0);
+    tokio::net::TcpStream::connect(address).await.unwrap_err();
 }
