@@ -88,7 +88,7 @@ pub async fn apply(
         .enumerate()
         .map(|(index, change)| {
             let needed: Vec<_> = change.after.iter().map(|needed| receivers[*needed].clone()).collect();
-            async move { (index, run(session, plan, change, needed, permissions).await) }
+            Box::pin(async move { (index, run(session, plan, change, needed, permissions).await) })
         })
         .collect();
     let mut ends: Vec<Option<(End, Duration)>> = vec![None; plan.changes.len()];
@@ -202,14 +202,16 @@ async fn run(
 async fn do_change(session: &Session, plan: &Plan, change: &Change, permissions: &Permissions) -> Result<()> {
     let_buffers_pass(session, change).await?;
     let doing = Doing { session, plan, permissions };
+    let pointers = change.pointers();
+    // Boxed, since the SDK's futures are large and one branch's would make room for all.
     match &change.work {
-        Work::Role(step) => doing.step(step, &change.pointers()).await,
-        Work::Bucket(step) => doing.step(step, &change.pointers()).await,
-        Work::LogGroup(step) => doing.step(step, &change.pointers()).await,
-        Work::Domain(step) => doing.step(step, &change.pointers()).await,
-        Work::IndexTemplate(step) => doing.step(step, &change.pointers()).await,
-        Work::Stream(step) => doing.step(step, &change.pointers()).await,
-        Work::IndexPattern(step) => doing.step(step, &change.pointers()).await,
+        Work::Role(step) => Box::pin(doing.step(step, &pointers)).await,
+        Work::Bucket(step) => Box::pin(doing.step(step, &pointers)).await,
+        Work::LogGroup(step) => Box::pin(doing.step(step, &pointers)).await,
+        Work::Domain(step) => Box::pin(doing.step(step, &pointers)).await,
+        Work::IndexTemplate(step) => Box::pin(doing.step(step, &pointers)).await,
+        Work::Stream(step) => Box::pin(doing.step(step, &pointers)).await,
+        Work::IndexPattern(step) => Box::pin(doing.step(step, &pointers)).await,
     }
 }
 
