@@ -88,7 +88,7 @@ pub async fn apply(
         .enumerate()
         .map(|(index, change)| {
             let needed: Vec<_> = change.after.iter().map(|needed| receivers[*needed].clone()).collect();
-            async move { (index, run(session, plan, change, needed, permissions).await) }
+            Box::pin(async move { (index, run(session, plan, change, needed, permissions).await) })
         })
         .collect();
     let mut ends: Vec<Option<(End, Duration)>> = vec![None; plan.changes.len()];
@@ -202,14 +202,16 @@ async fn run(
 async fn do_change(session: &Session, plan: &Plan, change: &Change, permissions: &Permissions) -> Result<()> {
     let_buffers_pass(session, change).await?;
     let doing = Doing { session, plan, permissions };
+    let pointers = change.pointers();
+    // Boxed, since the SDK's futures are large and one branch's would make room for all.
     match &change.work {
-        Work::Role(step) => doing.step(step, &change.pointers()).await,
-        Work::Bucket(step) => doing.step(step, &change.pointers()).await,
-        Work::LogGroup(step) => doing.step(step, &change.pointers()).await,
-        Work::Domain(step) => doing.step(step, &change.pointers()).await,
-        Work::IndexTemplate(step) => doing.step(step, &change.pointers()).await,
-        Work::Stream(step) => doing.step(step, &change.pointers()).await,
-        Work::IndexPattern(step) => doing.step(step, &change.pointers()).await,
+        Work::Role(step) => Box::pin(doing.step(step, &pointers)).await,
+        Work::Bucket(step) => Box::pin(doing.step(step, &pointers)).await,
+        Work::LogGroup(step) => Box::pin(doing.step(step, &pointers)).await,
+        Work::Domain(step) => Box::pin(doing.step(step, &pointers)).await,
+        Work::IndexTemplate(step) => Box::pin(doing.step(step, &pointers)).await,
+        Work::Stream(step) => Box::pin(doing.step(step, &pointers)).await,
+        Work::IndexPattern(step) => Box::pin(doing.step(step, &pointers)).await,
     }
 }
 
@@ -276,10 +278,12 @@ impl Doing<'_> {
         let Self { session, plan, permissions } = self;
         let name = plan.names.of(T::KIND);
         let mut known = None;
+        let since = Instant::now();
         wait::until_ready(&session.waiting, T::KIND, name, async || {
             session.ask_domain(&plan.names.domain).await?;
             match T::read(session, &plan.names).await? {
-                Read::Unknown(why) => Ok(Readiness::pending(why)),
+                Read::Unknown(why) if since.elapsed() < session.pace().answers_within => Ok(Readiness::pending(why)),
+                Read::Unknown(why) => Ok(Readiness::Failed(why)),
                 read @ (Read::Absent | Read::Present(_)) => {
                     known = Some(read);
                     Ok(Readiness::Ready)

@@ -208,6 +208,7 @@ pub fn plan(verb: Verb, target: &Target, names: &Names, desired: &Desired, live:
         plan.consider::<IndexPatternSettings>(desired, live, adopt);
     }
     warn_of_other_policies(&mut plan, live);
+    warn_of_what_was_not_checked(&mut plan, live);
     order::put_in_order(&mut plan, live);
     plan
 }
@@ -239,6 +240,15 @@ fn warn_of_other_policies(plan: &mut Plan, live: &Live) {
     {
         let policies = role.facts.other_policies.join(", ");
         plan.warnings.push(format!("role {}: other policies widen it and are left alone: {policies}", plan.names.role));
+    }
+}
+
+fn warn_of_what_was_not_checked(plan: &mut Plan, live: &Live) {
+    let role = live.role.present().map(|role| (Kind::Role, &role.facts.unchecked));
+    let bucket = live.bucket.present().map(|bucket| (Kind::Bucket, &bucket.facts.unchecked));
+    for (kind, unchecked) in role.into_iter().chain(bucket) {
+        let name = plan.names.of(kind).to_owned();
+        plan.warnings.extend(unchecked.iter().map(|what| format!("{kind} {name}: {what}")));
     }
 }
 

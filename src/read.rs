@@ -21,16 +21,17 @@ use crate::strays;
 /// # Errors
 /// Names everything that failed, so that all missing permissions are seen at once.
 pub async fn live(session: &Session, names: &Names) -> Result<Live> {
+    // Boxed, since the SDK's futures are large and nine of them would fill a thread's stack.
     let (caller, role, bucket, log_group, domain, index_template, stream, index_pattern, strays) = futures_util::join!(
         session.caller(),
-        RoleSettings::read(session, names),
-        BucketSettings::read(session, names),
-        LogGroupSettings::read(session, names),
-        DomainSettings::read(session, names),
-        IndexTemplateSettings::read(session, names),
-        StreamSettings::read(session, names),
-        IndexPatternSettings::read(session, names),
-        strays::find(session, names),
+        Box::pin(RoleSettings::read(session, names)),
+        Box::pin(BucketSettings::read(session, names)),
+        Box::pin(LogGroupSettings::read(session, names)),
+        Box::pin(DomainSettings::read(session, names)),
+        Box::pin(IndexTemplateSettings::read(session, names)),
+        Box::pin(StreamSettings::read(session, names)),
+        Box::pin(IndexPatternSettings::read(session, names)),
+        Box::pin(strays::find(session, names)),
     );
     // Without an identity every other call fails for the same reason.
     caller?;

@@ -218,33 +218,21 @@ mod tests {
         let (mut world, mut store) = Store::open(folder.path()).unwrap();
         let long = "x".repeat(1 << 16);
         for number in 0..200 {
-            world
-                .iam
-                .managed_policies
-                .insert("arn", format!("{number}{long}"));
+            world.iam.managed_policies.insert("arn", format!("{number}{long}"));
             store.commit(&mut world).unwrap();
         }
         drop(store);
         let size = fs::metadata(folder.path().join("journal")).unwrap().len();
         assert!(size < 6 << 20, "{size}");
         let (world, _store) = Store::open(folder.path()).unwrap();
-        assert_eq!(
-            world.iam.managed_policies.get("arn"),
-            Some(&format!("199{long}"))
-        );
+        assert_eq!(world.iam.managed_policies.get("arn"), Some(&format!("199{long}")));
     }
 
     #[test]
     fn a_journal_of_another_version_is_not_touched() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("journal"), "{\"format\":99}\n").unwrap();
-        assert_eq!(
-            Store::open(folder.path()).unwrap_err().kind(),
-            std::io::ErrorKind::InvalidData
-        );
-        assert_eq!(
-            fs::read_to_string(folder.path().join("journal")).unwrap(),
-            "{\"format\":99}\n"
-        );
+        assert_eq!(Store::open(folder.path()).unwrap_err().kind(), std::io::ErrorKind::InvalidData);
+        assert_eq!(fs::read_to_string(folder.path().join("journal")).unwrap(), "{\"format\":99}\n");
     }
 }

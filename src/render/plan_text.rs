@@ -72,7 +72,8 @@ pub fn plan_markdown(plan: &Plan, header: &Header) -> String {
                 Action::Update | Action::Replace | Action::Wait | Action::Settle => '!',
             };
             for (index, line) in super::plain(&block).lines().enumerate() {
-                let line = if index == 0 { line.get(1..).unwrap_or_default() } else { line };
+                // The first line begins with a marker of its own.
+                let line = if index == 0 { line.trim_start_matches(['+', '~', '-', '±', '…']) } else { line };
                 let _ = writeln!(text, "{marker}{line}");
             }
         }

@@ -160,9 +160,7 @@ async fn what_is_not_there_is_an_unknown_operation() {
 
 /// Sends a request as it stands and returns status line, headers and body.
 pub(crate) async fn raw(emulator: &Emulator, request: &str) -> String {
-    let mut stream = tokio::net::TcpStream::connect(emulator.address())
-        .await
-        .unwrap();
+    let mut stream = tokio::net::TcpStream::connect(emulator.address()).await.unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
@@ -173,56 +171,29 @@ pub(crate) async fn raw(emulator: &Emulator, request: &str) -> String {
 async fn a_request_without_a_signature_is_refused_as_each_service_does() {
     let emulator = emulator().await;
     let form = "Action=ListRoles&Version=2010-05-08";
-    let iam = format!(
-        "POST / HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{form}",
-        form.len()
-    );
+    let iam =
+        format!("POST / HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{form}", form.len());
     let answer = raw(&emulator, &iam).await;
     assert!(
-        answer.starts_with("HTTP/1.1 403")
-            && answer.contains("<Code>MissingAuthenticationToken</Code>"),
+        answer.starts_with("HTTP/1.1 403") && answer.contains("<Code>MissingAuthenticationToken</Code>"),
         "{answer}"
     );
     let logs = "POST / HTTP/1.1\r\nhost: x\r\nconnection: close\r\nx-amz-target: Logs_20140328.DescribeLogGroups\r\ncontent-length: 2\r\n\r\n{}";
     let answer = raw(&emulator, logs).await;
-    assert!(
-        answer.starts_with("HTTP/1.1 400")
-            && answer.contains("MissingAuthenticationTokenException"),
-        "{answer}"
-    );
-    let answer = raw(
-        &emulator,
-        "GET /2021-01-01/domain HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
-    )
-    .await;
-    assert!(
-        answer.starts_with("HTTP/1.1 403")
-            && answer.contains("MissingAuthenticationTokenException"),
-        "{answer}"
-    );
-    let answer = raw(
-        &emulator,
-        "GET /bucket?tagging HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
-    )
-    .await;
-    assert!(
-        answer.starts_with("HTTP/1.1 403") && answer.contains("<Code>AccessDenied</Code>"),
-        "{answer}"
-    );
+    assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("MissingAuthenticationTokenException"), "{answer}");
+    let answer = raw(&emulator, "GET /2021-01-01/domain HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 403") && answer.contains("MissingAuthenticationTokenException"), "{answer}");
+    let answer = raw(&emulator, "GET /bucket?tagging HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 403") && answer.contains("<Code>AccessDenied</Code>"), "{answer}");
 }
 
 #[tokio::test]
 async fn a_connection_is_kept_alive_and_a_stop_ends_it() {
     let emulator = emulator().await;
-    let mut stream = tokio::net::TcpStream::connect(emulator.address())
-        .await
-        .unwrap();
+    let mut stream = tokio::net::TcpStream::connect(emulator.address()).await.unwrap();
     let mut buffer = [0; 4096];
     for _ in 0..2 {
-        stream
-            .write_all(b"GET /bucket HTTP/1.1\r\nhost: x\r\n\r\n")
-            .await
-            .unwrap();
+        stream.write_all(b"GET /bucket HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
         assert!(stream.read(&mut buffer).await.unwrap() > 0);
     }
     let address = emulator.address();
