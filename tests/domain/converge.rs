@@ -7,7 +7,7 @@ use ekk::aws::{Aws, Connection, Session};
 use ekk::preflight::{self, Deployment, DryRun, Preflight};
 use ekk::resource::domain::{DedicatedMasters, DomainSettings};
 use ekk::resource::{
-    Condition, Goal, Hazard, Kind, Manage, Managed, Observed, Owner, Read, Readiness, Settings as _, Verdict,
+    Condition, Goal, Hazard, Kind, Manage as _, Managed, Observed, Owner, Read, Readiness, Settings as _, Verdict,
 };
 use ekk::wait::{self, Deadline, Event, Progress};
 use ekk_emulator::opensearch::ValidationFailure;
