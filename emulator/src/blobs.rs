@@ -26,11 +26,7 @@ impl Blobs {
     /// The folder cannot be created.
     pub(crate) fn in_folder(folder: PathBuf) -> io::Result<Self> {
         fs::create_dir_all(&folder)?;
-        Ok(Self {
-            folder: Some(folder),
-            memory: BTreeMap::new(),
-            doomed: Vec::new(),
-        })
+        Ok(Self { folder: Some(folder), memory: BTreeMap::new(), doomed: Vec::new() })
     }
 
     /// Keeps a body and returns the id to find it by.
@@ -57,11 +53,7 @@ impl Blobs {
     pub fn get(&self, id: &str) -> io::Result<Bytes> {
         match &self.folder {
             Some(folder) => fs::read(folder.join(id)).map(Bytes::from),
-            None => self
-                .memory
-                .get(id)
-                .cloned()
-                .ok_or_else(|| io::ErrorKind::NotFound.into()),
+            None => self.memory.get(id).cloned().ok_or_else(|| io::ErrorKind::NotFound.into()),
         }
     }
 
@@ -88,11 +80,7 @@ impl Blobs {
         };
         for entry in fs::read_dir(folder)? {
             let entry = entry?;
-            if entry
-                .file_name()
-                .to_str()
-                .is_none_or(|name| !named.contains(name))
-            {
+            if entry.file_name().to_str().is_none_or(|name| !named.contains(name)) {
                 fs::remove_file(entry.path())?;
             }
         }

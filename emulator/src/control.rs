@@ -123,13 +123,7 @@ impl Fault {
     /// A fault that hits every request.
     #[must_use]
     pub fn everywhere(effect: Effect) -> Self {
-        Self {
-            service: None,
-            operation: None,
-            path_contains: None,
-            occurrence: Occurrence::Always,
-            effect,
-        }
+        Self { service: None, operation: None, path_contains: None, occurrence: Occurrence::Always, effect }
     }
 
     /// The same fault for the first so many matching requests.
@@ -147,16 +141,9 @@ impl Fault {
     }
 
     fn matches(&self, request: &Request) -> bool {
-        self.service
-            .is_none_or(|service| service == request.service)
-            && self
-                .operation
-                .as_ref()
-                .is_none_or(|operation| *operation == request.operation)
-            && self
-                .path_contains
-                .as_ref()
-                .is_none_or(|part| request.path.contains(part))
+        self.service.is_none_or(|service| service == request.service)
+            && self.operation.as_ref().is_none_or(|operation| *operation == request.operation)
+            && self.path_contains.as_ref().is_none_or(|part| request.path.contains(part))
     }
 }
 
@@ -220,11 +207,7 @@ impl Control {
     #[must_use]
     pub fn stall_at(&self, number: usize, moment: Moment) -> oneshot::Receiver<()> {
         let (reached, receiver) = oneshot::channel();
-        locked(&self.shared.orders).stall = Some(Stall {
-            remaining: number,
-            moment,
-            reached,
-        });
+        locked(&self.shared.orders).stall = Some(Stall { remaining: number, moment, reached });
         receiver
     }
 
@@ -237,9 +220,7 @@ impl Control {
         let mut held = locked(&self.shared.held);
         let held = &mut *held;
         let result = look(&mut held.world);
-        held.store
-            .commit(&mut held.world)
-            .expect("the state folder is writable");
+        held.store.commit(&mut held.world).expect("the state folder is writable");
         result
     }
 
@@ -297,13 +278,7 @@ pub(crate) struct Order {
 
 impl Orders {
     pub(crate) fn new(recording: Recording) -> Self {
-        Self {
-            recording,
-            recorded: Vec::new(),
-            faults: Vec::new(),
-            denied: BTreeSet::new(),
-            stall: None,
-        }
+        Self { recording, recorded: Vec::new(), faults: Vec::new(), denied: BTreeSet::new(), stall: None }
     }
 
     /// Counts a request and says what is to happen to it.
@@ -312,16 +287,11 @@ impl Orders {
         if let Some(stall) = &mut self.stall {
             stall.remaining = stall.remaining.saturating_sub(1);
         }
-        if let Some(Stall {
-            moment, reached, ..
-        }) = self.stall.take_if(|stall| stall.remaining == 0)
-        {
+        if let Some(Stall { moment, reached, .. }) = self.stall.take_if(|stall| stall.remaining == 0) {
             order.stall = Some((moment, reached));
         }
         for (fault, seen) in &mut self.faults {
-            if !fault.matches(request)
-                || (matches!(fault.effect, Effect::StaleRead) && request.is_write())
-            {
+            if !fault.matches(request) || (matches!(fault.effect, Effect::StaleRead) && request.is_write()) {
                 continue;
             }
             *seen += 1;
@@ -335,10 +305,7 @@ impl Orders {
             }
             match &fault.effect {
                 Effect::Delay(wait) => order.delay += *wait,
-                effect @ (Effect::Error { .. }
-                | Effect::Throttle
-                | Effect::DropConnection(_)
-                | Effect::StaleRead) => {
+                effect @ (Effect::Error { .. } | Effect::Throttle | Effect::DropConnection(_) | Effect::StaleRead) => {
                     if order.effect.is_none() {
                         order.effect = Some(effect.clone());
                     }
@@ -350,9 +317,7 @@ impl Orders {
 
     /// Whether an action was denied by a test.
     pub(crate) fn denies(&self, action: &str) -> bool {
-        self.denied
-            .iter()
-            .any(|pattern| wildcard_matches(pattern, action))
+        self.denied.iter().any(|pattern| wildcard_matches(pattern, action))
     }
 
     pub(crate) fn record(&mut self, request: &Request, status: Option<u16>, when: Timestamp) {
@@ -378,8 +343,7 @@ impl Orders {
 /// Whether a text matches a pattern of IAM, in which `*` stands for any text and `?` for one character.
 #[must_use]
 pub fn wildcard_matches(pattern: &str, text: &str) -> bool {
-    let (pattern, text): (Vec<char>, Vec<char>) =
-        (pattern.chars().collect(), text.chars().collect());
+    let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
     let (mut at, mut position) = (0, 0);
     let mut retry: Option<(usize, usize)> = None;
     while position < text.len() {
@@ -411,10 +375,7 @@ mod tests {
 
     #[test]
     fn a_star_stands_for_any_text() {
-        assert!(wildcard_matches(
-            "arn:aws:s3:::logs*/x",
-            "arn:aws:s3:::logs-1/y/x"
-        ));
+        assert!(wildcard_matches("arn:aws:s3:::logs*/x", "arn:aws:s3:::logs-1/y/x"));
         assert!(wildcard_matches("es:*", "es:ESHttpPut"));
         assert!(!wildcard_matches("es:Describe*", "es:ESHttpPut"));
         assert!(!wildcard_matches("es", "es:ESHttpPut"));

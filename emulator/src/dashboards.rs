@@ -35,27 +35,16 @@ pub struct SavedObject {
 impl Data {
     pub(crate) fn tables(&mut self) -> Vec<(&'static str, &mut dyn Stored)> {
         let Self { objects, settings } = self;
-        vec![
-            ("saved-objects", objects),
-            ("dashboards-settings", settings),
-        ]
+        vec![("saved-objects", objects), ("dashboards-settings", settings)]
     }
 
     /// Deletes everything that a domain's Dashboards kept.
     pub(crate) fn delete_domain(&mut self, scope: &str) {
-        let keys: Vec<String> = self
-            .objects
-            .with_prefix(scope)
-            .map(|(key, _)| key.clone())
-            .collect();
+        let keys: Vec<String> = self.objects.with_prefix(scope).map(|(key, _)| key.clone()).collect();
         for key in keys {
             self.objects.remove(&key);
         }
-        let keys: Vec<String> = self
-            .settings
-            .with_prefix(scope)
-            .map(|(key, _)| key.clone())
-            .collect();
+        let keys: Vec<String> = self.settings.with_prefix(scope).map(|(key, _)| key.clone()).collect();
         for key in keys {
             self.settings.remove(&key);
         }
@@ -120,15 +109,7 @@ pub fn base(version: EngineVersion) -> &'static str {
 }
 
 /// The types of saved objects that exist; others are refused.
-const TYPES: [&str; 7] = [
-    "config",
-    "dashboard",
-    "index-pattern",
-    "query",
-    "search",
-    "url",
-    "visualization",
-];
+const TYPES: [&str; 7] = ["config", "dashboard", "index-pattern", "query", "search", "url", "visualization"];
 
 struct Refusal {
     status: u16,
@@ -136,10 +117,7 @@ struct Refusal {
 }
 
 fn refuse<T>(status: u16, message: impl Into<String>) -> Result<T, Refusal> {
-    Err(Refusal {
-        status,
-        message: message.into(),
-    })
+    Err(Refusal { status, message: message.into() })
 }
 
 impl Ask<'_> {
@@ -148,36 +126,23 @@ impl Ask<'_> {
     }
 
     fn parameter(&self, name: &str) -> Option<&str> {
-        self.query
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
+        self.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     fn allow(&self, known: &[&str]) -> Result<(), Refusal> {
         const TENANTS: [&str; 3] = ["securityTenant_", "securitytenant", "security_tenant"];
-        match self
-            .query
-            .iter()
-            .find(|(key, _)| !known.contains(&key.as_str()) && !TENANTS.contains(&key.as_str()))
-        {
-            Some((key, _)) => refuse(
-                400,
-                format!("[request query.{key}]: definition for this key is missing"),
-            ),
+        match self.query.iter().find(|(key, _)| !known.contains(&key.as_str()) && !TENANTS.contains(&key.as_str())) {
+            Some((key, _)) => refuse(400, format!("[request query.{key}]: definition for this key is missing")),
             None => Ok(()),
         }
     }
 
     fn json(&self) -> Result<Value, Refusal> {
-        let media_type = self
-            .header("content-type")
-            .map(|full| full.split(';').next().unwrap_or_default().trim());
+        let media_type = self.header("content-type").map(|full| full.split(';').next().unwrap_or_default().trim());
         if media_type != Some("application/json") {
             return refuse(415, "Unsupported Media Type");
         }
-        serde_json::from_slice(self.body)
-            .or_else(|_| refuse(400, "Invalid request payload JSON format"))
+        serde_json::from_slice(self.body).or_else(|_| refuse(400, "Invalid request payload JSON format"))
     }
 }
 
@@ -186,10 +151,7 @@ impl Dashboards<'_> {
     pub fn handle(&mut self, ask: Ask<'_>, now: Timestamp) -> Response {
         match self.route(ask, now) {
             Ok(body) => json_response(200, &body),
-            Err(Refusal {
-                status: 503,
-                message,
-            }) => Response::text(503, "text/plain; charset=utf-8", message),
+            Err(Refusal { status: 503, message }) => Response::text(503, "text/plain; charset=utf-8", message),
             Err(Refusal { status, message }) => json_response(status, &error(status, &message)),
         }
         .with_header(self.name_header(), "local")
@@ -207,13 +169,8 @@ impl Dashboards<'_> {
             self.check_forgery(ask)?;
         }
         let tenant = self.tenant(ask);
-        let segments: Vec<String> = ask
-            .path
-            .trim_matches('/')
-            .split('/')
-            .filter(|part| !part.is_empty())
-            .map(decode)
-            .collect();
+        let segments: Vec<String> =
+            ask.path.trim_matches('/').split('/').filter(|part| !part.is_empty()).map(decode).collect();
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
         let settings = match self.version.family {
             Family::OpenSearch => "opensearch-dashboards",
@@ -222,20 +179,14 @@ impl Dashboards<'_> {
         match (ask.method.as_str(), &segments[..]) {
             ("GET", ["api", "status"]) => Ok(self.status(now)),
             ("GET", ["api", "saved_objects", "_find"]) => self.find(ask, &tenant),
-            ("POST", ["api", "saved_objects", "_bulk_create"]) => {
-                self.bulk_create(ask, &tenant, now)
-            }
+            ("POST", ["api", "saved_objects", "_bulk_create"]) => self.bulk_create(ask, &tenant, now),
             ("POST", ["api", "saved_objects", "_bulk_get"]) => self.bulk_get(ask, &tenant),
-            (_, ["api", "saved_objects", name, ..]) if name.starts_with('_') => {
-                refuse(404, "Not Found")
-            }
+            (_, ["api", "saved_objects", name, ..]) if name.starts_with('_') => refuse(404, "Not Found"),
             ("POST", ["api", "saved_objects", kind]) => {
                 let id = uuid::Uuid::new_v4().to_string();
                 self.create_one(ask, &tenant, kind, &id, now)
             }
-            ("POST", ["api", "saved_objects", kind, id]) => {
-                self.create_one(ask, &tenant, kind, id, now)
-            }
+            ("POST", ["api", "saved_objects", kind, id]) => self.create_one(ask, &tenant, kind, id, now),
             ("GET", ["api", "saved_objects", kind, id]) => self.get(ask, &tenant, kind, id),
             ("PUT", ["api", "saved_objects", kind, id]) => self.update(ask, &tenant, kind, id, now),
             ("DELETE", ["api", "saved_objects", kind, id]) => self.delete(ask, &tenant, kind, id),
@@ -267,14 +218,8 @@ impl Dashboards<'_> {
 
     /// Writes what a browser does when it opens an index pattern: the field list that no program sends.
     pub fn fill_in_fields(&mut self, tenant: &str, id: &str, fields: &Value) {
-        if let Some(object) = self
-            .data
-            .objects
-            .get_mut(&format!("{}{tenant}/index-pattern/{id}", self.scope))
-        {
-            object
-                .attributes
-                .insert("fields".to_owned(), json!(fields.to_string()));
+        if let Some(object) = self.data.objects.get_mut(&format!("{}{tenant}/index-pattern/{id}", self.scope)) {
+            object.attributes.insert("fields".to_owned(), json!(fields.to_string()));
             object.sequence_number += 1;
         }
     }
@@ -364,10 +309,7 @@ impl Dashboards<'_> {
         let (kind, id) = names;
         check_type(kind)?;
         let attributes = object(written, "attributes")?.clone();
-        let references = written
-            .get("references")
-            .cloned()
-            .unwrap_or_else(|| json!([]));
+        let references = written.get("references").cloned().unwrap_or_else(|| json!([]));
         let key = self.key(tenant, kind, id);
         let sequence_number = match (self.data.objects.get(&key), overwrite) {
             (Some(_), Overwrite::Refused) => {
@@ -376,12 +318,7 @@ impl Dashboards<'_> {
             (Some(existing), Overwrite::Allowed) => existing.sequence_number + 1,
             (None, _) => 1,
         };
-        let saved = SavedObject {
-            attributes,
-            references,
-            updated_at: now,
-            sequence_number,
-        };
+        let saved = SavedObject { attributes, references, updated_at: now, sequence_number };
         let answer = self.written(kind, id, &saved);
         self.data.objects.insert(key, saved);
         Ok(answer)
@@ -397,24 +334,11 @@ impl Dashboards<'_> {
     ) -> Result<Value, Refusal> {
         ask.allow(&["overwrite"])?;
         let body = ask.json()?;
-        only(
-            &body,
-            &[
-                "attributes",
-                "references",
-                "migrationVersion",
-                "initialNamespaces",
-            ],
-        )?;
+        only(&body, &["attributes", "references", "migrationVersion", "initialNamespaces"])?;
         self.create(tenant, &body, (kind, id), overwrite(ask)?, now)
     }
 
-    fn bulk_create(
-        &mut self,
-        ask: Ask<'_>,
-        tenant: &str,
-        now: Timestamp,
-    ) -> Result<Value, Refusal> {
+    fn bulk_create(&mut self, ask: Ask<'_>, tenant: &str, now: Timestamp) -> Result<Value, Refusal> {
         ask.allow(&["overwrite"])?;
         let overwrite = overwrite(ask)?;
         let body = ask.json()?;
@@ -422,17 +346,7 @@ impl Dashboards<'_> {
             return refuse(400, "[request body]: expected value of type [array]");
         };
         for element in elements {
-            only(
-                element,
-                &[
-                    "type",
-                    "id",
-                    "attributes",
-                    "references",
-                    "migrationVersion",
-                    "version",
-                ],
-            )?;
+            only(element, &["type", "id", "attributes", "references", "migrationVersion", "version"])?;
             object(element, "attributes")?;
             check_type(text(element, "type")?)?;
         }
@@ -440,18 +354,13 @@ impl Dashboards<'_> {
         for element in elements {
             let kind = text(element, "type")?;
             let generated = uuid::Uuid::new_v4().to_string();
-            let id = element
-                .get("id")
-                .and_then(Value::as_str)
-                .unwrap_or(&generated);
-            saved.push(
-                match self.create(tenant, element, (kind, id), overwrite, now) {
-                    Ok(created) => created,
-                    Err(Refusal { status, message }) => {
-                        json!({"type": kind, "id": id, "error": error(status, &message)})
-                    }
-                },
-            );
+            let id = element.get("id").and_then(Value::as_str).unwrap_or(&generated);
+            saved.push(match self.create(tenant, element, (kind, id), overwrite, now) {
+                Ok(created) => created,
+                Err(Refusal { status, message }) => {
+                    json!({"type": kind, "id": id, "error": error(status, &message)})
+                }
+            });
         }
         Ok(json!({"saved_objects": saved}))
     }
@@ -481,14 +390,7 @@ impl Dashboards<'_> {
         }
     }
 
-    fn update(
-        &mut self,
-        ask: Ask<'_>,
-        tenant: &str,
-        kind: &str,
-        id: &str,
-        now: Timestamp,
-    ) -> Result<Value, Refusal> {
+    fn update(&mut self, ask: Ask<'_>, tenant: &str, kind: &str, id: &str, now: Timestamp) -> Result<Value, Refusal> {
         ask.allow(&[])?;
         let body = ask.json()?;
         only(&body, &["attributes", "references", "version"])?;
@@ -515,13 +417,7 @@ impl Dashboards<'_> {
         Ok(answer)
     }
 
-    fn delete(
-        &mut self,
-        ask: Ask<'_>,
-        tenant: &str,
-        kind: &str,
-        id: &str,
-    ) -> Result<Value, Refusal> {
+    fn delete(&mut self, ask: Ask<'_>, tenant: &str, kind: &str, id: &str) -> Result<Value, Refusal> {
         ask.allow(&["force"])?;
         match self.data.objects.remove(&self.key(tenant, kind, id)) {
             Some(_) => Ok(json!({})),
@@ -530,61 +426,29 @@ impl Dashboards<'_> {
     }
 
     fn find(&self, ask: Ask<'_>, tenant: &str) -> Result<Value, Refusal> {
-        ask.allow(&[
-            "type",
-            "search",
-            "search_fields",
-            "per_page",
-            "page",
-            "fields",
-            "default_search_operator",
-        ])?;
-        let kinds: Vec<&str> = ask
-            .query
-            .iter()
-            .filter(|(key, _)| key == "type")
-            .map(|(_, kind)| kind.as_str())
-            .collect();
+        ask.allow(&["type", "search", "search_fields", "per_page", "page", "fields", "default_search_operator"])?;
+        let kinds: Vec<&str> =
+            ask.query.iter().filter(|(key, _)| key == "type").map(|(_, kind)| kind.as_str()).collect();
         if kinds.is_empty() {
-            return refuse(
-                400,
-                "[request query.type]: expected at least one defined value but got [undefined]",
-            );
+            return refuse(400, "[request query.type]: expected at least one defined value but got [undefined]");
         }
         let number = |name: &str, default: usize| match ask.parameter(name) {
             None => Ok(default),
             Some(text) => text.parse().or_else(|_| {
-                refuse(
-                    400,
-                    format!(
-                        "[request query.{name}]: expected value of type [number] but got [string]"
-                    ),
-                )
+                refuse(400, format!("[request query.{name}]: expected value of type [number] but got [string]"))
             }),
         };
         let (page, per_page) = (number("page", 1)?, number("per_page", 20)?);
-        let search_fields: Vec<&str> = ask
-            .query
-            .iter()
-            .filter(|(key, _)| key == "search_fields")
-            .map(|(_, field)| field.as_str())
-            .collect();
-        let fields: Vec<&str> = ask
-            .query
-            .iter()
-            .filter(|(key, _)| key == "fields")
-            .map(|(_, field)| field.as_str())
-            .collect();
-        let all = ask
-            .parameter("default_search_operator")
-            .is_some_and(|operator| operator.eq_ignore_ascii_case("and"));
+        let search_fields: Vec<&str> =
+            ask.query.iter().filter(|(key, _)| key == "search_fields").map(|(_, field)| field.as_str()).collect();
+        let fields: Vec<&str> =
+            ask.query.iter().filter(|(key, _)| key == "fields").map(|(_, field)| field.as_str()).collect();
+        let all = ask.parameter("default_search_operator").is_some_and(|operator| operator.eq_ignore_ascii_case("and"));
         let mut found = Vec::new();
         for kind in kinds {
             let prefix = format!("{}{tenant}/{kind}/", self.scope);
             for (key, saved) in self.data.objects.with_prefix(&prefix) {
-                let fits = ask
-                    .parameter("search")
-                    .is_none_or(|search| fits(saved, &search_fields, search, all));
+                let fits = ask.parameter("search").is_none_or(|search| fits(saved, &search_fields, search, all));
                 if fits {
                     let mut one = self.written(kind, &key[prefix.len()..], saved);
                     if !fields.is_empty()
@@ -598,18 +462,13 @@ impl Dashboards<'_> {
             }
         }
         let total = found.len();
-        let saved: Vec<Value> = found
-            .into_iter()
-            .skip(page.saturating_sub(1) * per_page)
-            .take(per_page)
-            .collect();
+        let saved: Vec<Value> = found.into_iter().skip(page.saturating_sub(1) * per_page).take(per_page).collect();
         Ok(json!({"page": page, "per_page": per_page, "total": total, "saved_objects": saved}))
     }
 
     fn settings_answer(&self, tenant: &str) -> Value {
         let key = format!("{}{tenant}", self.scope);
-        let mut settings: BTreeMap<&str, Value> =
-            BTreeMap::from([("buildNum", json!({"userValue": 1}))]);
+        let mut settings: BTreeMap<&str, Value> = BTreeMap::from([("buildNum", json!({"userValue": 1}))]);
         for (name, value) in self.data.settings.get(&key).into_iter().flatten() {
             settings.insert(name, json!({"userValue": value}));
         }
@@ -630,12 +489,7 @@ impl Dashboards<'_> {
     }
 
     fn written(&self, kind: &str, id: &str, saved: &SavedObject) -> Value {
-        let SavedObject {
-            attributes,
-            references,
-            updated_at,
-            sequence_number: _,
-        } = saved;
+        let SavedObject { attributes, references, updated_at, sequence_number: _ } = saved;
         let mut written = json!({
             "type": kind,
             "id": id,
@@ -647,9 +501,7 @@ impl Dashboards<'_> {
         if kind == "index-pattern" {
             written["migrationVersion"] = json!({"index-pattern": "7.6.0"});
         }
-        if self.version.family == Family::OpenSearch
-            || (self.version.major, self.version.minor) >= (7, 10)
-        {
+        if self.version.family == Family::OpenSearch || (self.version.major, self.version.minor) >= (7, 10) {
             written["namespaces"] = json!(["default"]);
         }
         written
@@ -666,10 +518,7 @@ fn overwrite(ask: Ask<'_>) -> Result<Overwrite, Refusal> {
     match ask.parameter("overwrite") {
         None | Some("false") => Ok(Overwrite::Refused),
         Some("true") => Ok(Overwrite::Allowed),
-        Some(_) => refuse(
-            400,
-            "[request query.overwrite]: expected value of type [boolean] but got [string]",
-        ),
+        Some(_) => refuse(400, "[request query.overwrite]: expected value of type [boolean] but got [string]"),
     }
 }
 
@@ -682,19 +531,11 @@ fn fits(saved: &SavedObject, fields: &[&str], search: &str, all: bool) -> bool {
     let text: Vec<String> = saved
         .attributes
         .iter()
-        .filter(|(name, _)| {
-            fields.is_empty()
-                || fields
-                    .iter()
-                    .any(|field| field.split('^').next() == Some(name))
-        })
+        .filter(|(name, _)| fields.is_empty() || fields.iter().any(|field| field.split('^').next() == Some(name)))
         .filter_map(|(_, value)| value.as_str())
         .flat_map(words)
         .collect();
-    if let Some(phrase) = search
-        .strip_prefix('"')
-        .and_then(|rest| rest.strip_suffix('"'))
-    {
+    if let Some(phrase) = search.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
         let wanted = words(phrase);
         return !wanted.is_empty() && text.windows(wanted.len()).any(|window| window == wanted);
     }
@@ -709,21 +550,14 @@ fn fits(saved: &SavedObject, fields: &[&str], search: &str, all: bool) -> bool {
         None => words(token).iter().any(|word| text.contains(word)),
     };
     let mut tokens = search.split_whitespace();
-    if all {
-        tokens.all(has)
-    } else {
-        tokens.any(has)
-    }
+    if all { tokens.all(has) } else { tokens.any(has) }
 }
 
 fn check_type(kind: &str) -> Result<(), Refusal> {
     if TYPES.contains(&kind) {
         return Ok(());
     }
-    refuse(
-        400,
-        format!("Unsupported saved object type: '{kind}': Bad Request"),
-    )
+    refuse(400, format!("Unsupported saved object type: '{kind}': Bad Request"))
 }
 
 fn object<'a>(body: &'a Value, key: &str) -> Result<&'a Map<String, Value>, Refusal> {
@@ -733,11 +567,7 @@ fn object<'a>(body: &'a Value, key: &str) -> Result<&'a Map<String, Value>, Refu
             400,
             format!(
                 "[request body.{key}]: expected value of type [object] but got [{}]",
-                if other.is_none() {
-                    "undefined"
-                } else {
-                    "string"
-                }
+                if other.is_none() { "undefined" } else { "string" }
             ),
         ),
     }
@@ -746,10 +576,7 @@ fn object<'a>(body: &'a Value, key: &str) -> Result<&'a Map<String, Value>, Refu
 fn text<'a>(body: &'a Value, key: &str) -> Result<&'a str, Refusal> {
     match body.get(key).and_then(Value::as_str) {
         Some(text) => Ok(text),
-        None => refuse(
-            400,
-            format!("[request body.{key}]: expected value of type [string] but got [undefined]"),
-        ),
+        None => refuse(400, format!("[request body.{key}]: expected value of type [string] but got [undefined]")),
     }
 }
 
@@ -758,10 +585,7 @@ fn only(body: &Value, known: &[&str]) -> Result<(), Refusal> {
         return refuse(400, "[request body]: expected a plain object value");
     };
     match object.keys().find(|key| !known.contains(&key.as_str())) {
-        Some(key) => refuse(
-            400,
-            format!("[request body.{key}]: definition for this key is missing"),
-        ),
+        Some(key) => refuse(400, format!("[request body.{key}]: definition for this key is missing")),
         None => Ok(()),
     }
 }
@@ -823,31 +647,17 @@ mod tests {
         }
 
         fn ask(&mut self, method: Method, path_and_query: &str, body: &Value) -> (u16, Value) {
-            let (path, query) = path_and_query
-                .split_once('?')
-                .unwrap_or((path_and_query, ""));
+            let (path, query) = path_and_query.split_once('?').unwrap_or((path_and_query, ""));
             let query = crate::request::decode_pairs(query);
             let mut headers = HeaderMap::new();
             headers.insert("content-type", HeaderValue::from_static("application/json"));
             for (name, value) in &self.headers {
-                headers.insert(
-                    HeaderName::from_static(name),
-                    HeaderValue::from_static(value),
-                );
+                headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
             }
             let body = body.to_string();
-            let ask = Ask {
-                method: &method,
-                path,
-                query: &query,
-                headers: &headers,
-                body: body.as_bytes(),
-            };
+            let ask = Ask { method: &method, path, query: &query, headers: &headers, body: body.as_bytes() };
             let response = self.dashboards().handle(ask, Timestamp::UNIX_EPOCH);
-            (
-                response.status,
-                serde_json::from_slice(&response.body).unwrap_or(Value::Null),
-            )
+            (response.status, serde_json::from_slice(&response.body).unwrap_or(Value::Null))
         }
 
         fn create(&mut self) -> (u16, Value) {
@@ -870,39 +680,18 @@ mod tests {
         let mut site = Site::new("OpenSearch_2.19");
         assert_eq!(site.get(PATTERN).0, 404);
         let (status, created) = site.create();
-        assert_eq!(
-            (status, &created["attributes"]["title"]),
-            (200, &json!("logs-*"))
-        );
-        assert_eq!(
-            created["migrationVersion"],
-            json!({"index-pattern": "7.6.0"})
-        );
+        assert_eq!((status, &created["attributes"]["title"]), (200, &json!("logs-*")));
+        assert_eq!(created["migrationVersion"], json!({"index-pattern": "7.6.0"}));
         assert_eq!(created["references"], json!([]));
         let (status, again) = site.create();
-        assert_eq!(
-            (status, &again["message"]),
-            (
-                409,
-                &json!("Saved object [index-pattern/ekk-logs] conflict")
-            )
-        );
+        assert_eq!((status, &again["message"]), (409, &json!("Saved object [index-pattern/ekk-logs] conflict")));
         let change = json!({"attributes": {"timeFieldName": "created"}});
         let (status, changed) = site.ask(Method::PUT, PATTERN, &change);
-        assert_eq!(
-            (status, &changed["attributes"]),
-            (200, &change["attributes"])
-        );
+        assert_eq!((status, &changed["attributes"]), (200, &change["attributes"]));
         let (_, read) = site.get(PATTERN);
-        assert_eq!(
-            read["attributes"],
-            json!({"title": "logs-*", "timeFieldName": "created"})
-        );
+        assert_eq!(read["attributes"], json!({"title": "logs-*", "timeFieldName": "created"}));
         assert_ne!(read["version"], created["version"]);
-        assert_eq!(
-            site.ask(Method::DELETE, PATTERN, &Value::Null),
-            (200, json!({}))
-        );
+        assert_eq!(site.ask(Method::DELETE, PATTERN, &Value::Null), (200, json!({})));
         assert_eq!(site.ask(Method::PUT, PATTERN, &pattern()).0, 404);
     }
 
@@ -911,10 +700,7 @@ mod tests {
         let mut site = Site::new("OpenSearch_2.19");
         site.headers = vec![("kbn-xsrf", "true")];
         let (status, answer) = site.create();
-        assert_eq!(
-            (status, &answer["message"]),
-            (400, &json!("Request must contain a osd-xsrf header."))
-        );
+        assert_eq!((status, &answer["message"]), (400, &json!("Request must contain a osd-xsrf header.")));
         site.headers = vec![("osd-version", "1.0.0")];
         assert_eq!(site.create().0, 400);
         site.headers = vec![("osd-version", "2.19.0")];
@@ -930,32 +716,17 @@ mod tests {
 
     #[test]
     fn settings_hold_the_default_pattern() {
-        for (version, path) in [
-            ("OpenSearch_2.19", "/api/opensearch-dashboards/settings"),
-            ("Elasticsearch_7.10", "/api/kibana/settings"),
-        ] {
+        for (version, path) in
+            [("OpenSearch_2.19", "/api/opensearch-dashboards/settings"), ("Elasticsearch_7.10", "/api/kibana/settings")]
+        {
             let mut site = Site::new(version);
             assert_eq!(site.get(path).1["settings"].get("defaultIndex"), None);
-            let (status, answer) = site.ask(
-                Method::POST,
-                path,
-                &json!({"changes": {"defaultIndex": "x"}}),
-            );
-            assert_eq!(
-                (status, &answer["settings"]["defaultIndex"]["userValue"]),
-                (200, &json!("x"))
-            );
-            site.ask(
-                Method::POST,
-                path,
-                &json!({"changes": {"defaultIndex": null}}),
-            );
+            let (status, answer) = site.ask(Method::POST, path, &json!({"changes": {"defaultIndex": "x"}}));
+            assert_eq!((status, &answer["settings"]["defaultIndex"]["userValue"]), (200, &json!("x")));
+            site.ask(Method::POST, path, &json!({"changes": {"defaultIndex": null}}));
             assert_eq!(site.get(path).1["settings"].get("defaultIndex"), None);
         }
-        assert_eq!(
-            Site::new("OpenSearch_2.19").get("/api/kibana/settings").0,
-            404
-        );
+        assert_eq!(Site::new("OpenSearch_2.19").get("/api/kibana/settings").0, 404);
     }
 
     #[test]
@@ -964,10 +735,7 @@ mod tests {
         site.readiness = Readiness::NotYet;
         assert_eq!(site.get("/api/status"), (503, Value::Null));
         site.readiness = Readiness::Ready;
-        assert_eq!(
-            site.get("/api/status").1["status"]["overall"]["state"],
-            "green"
-        );
+        assert_eq!(site.get("/api/status").1["status"]["overall"]["state"], "green");
     }
 
     #[test]
@@ -981,10 +749,7 @@ mod tests {
         site.headers.pop();
         site.tenancy = Tenancy::OfUser("arn:aws:iam::1:user/bob".to_owned());
         assert_eq!(site.get(PATTERN).0, 404);
-        assert_eq!(
-            site.get(&format!("{PATTERN}?security_tenant=global")).0,
-            200
-        );
+        assert_eq!(site.get(&format!("{PATTERN}?security_tenant=global")).0, 200);
     }
 
     #[test]
@@ -1002,50 +767,22 @@ mod tests {
         site.create();
         let other = json!([{"type": "index-pattern", "id": "b", "attributes": {"title": "metrics-*"}}, {"type": "index-pattern", "id": "ekk-logs", "attributes": {}}]);
         let (status, made) = site.ask(Method::POST, "/api/saved_objects/_bulk_create", &other);
-        assert_eq!(
-            (status, &made["saved_objects"][1]["error"]["statusCode"]),
-            (200, &json!(409))
-        );
+        assert_eq!((status, &made["saved_objects"][1]["error"]["statusCode"]), (200, &json!(409)));
         let find = "/api/saved_objects/_find?type=index-pattern";
         assert_eq!(site.get(find).1["total"], 2);
-        let (_, found) = site.get(&format!(
-            "{find}&search_fields=title&search=logs*&fields=title"
-        ));
-        assert_eq!(
-            (&found["total"], &found["saved_objects"][0]["id"]),
-            (&json!(1), &json!("ekk-logs"))
-        );
-        assert_eq!(
-            found["saved_objects"][0]["attributes"],
-            json!({"title": "logs-*"})
-        );
+        let (_, found) = site.get(&format!("{find}&search_fields=title&search=logs*&fields=title"));
+        assert_eq!((&found["total"], &found["saved_objects"][0]["id"]), (&json!(1), &json!("ekk-logs")));
+        assert_eq!(found["saved_objects"][0]["attributes"], json!({"title": "logs-*"}));
         assert_eq!(site.get("/api/saved_objects/_find").0, 400);
-        assert_eq!(
-            site.get(&format!("{find}&per_page=1")).1["saved_objects"]
-                .as_array()
-                .unwrap()
-                .len(),
-            1
-        );
+        assert_eq!(site.get(&format!("{find}&per_page=1")).1["saved_objects"].as_array().unwrap().len(), 1);
     }
 
     #[test]
     fn what_is_malformed_or_unknown_is_refused() {
         let mut site = Site::new("OpenSearch_2.19");
-        assert_eq!(
-            site.ask(Method::POST, PATTERN, &json!({"title": "x"})).0,
-            400
-        );
-        assert_eq!(
-            site.ask(Method::POST, PATTERN, &json!({"attributes": {}, "foo": 1}))
-                .0,
-            400
-        );
-        assert_eq!(
-            site.ask(Method::POST, "/api/saved_objects/foo/1", &pattern())
-                .0,
-            400
-        );
+        assert_eq!(site.ask(Method::POST, PATTERN, &json!({"title": "x"})).0, 400);
+        assert_eq!(site.ask(Method::POST, PATTERN, &json!({"attributes": {}, "foo": 1})).0, 400);
+        assert_eq!(site.ask(Method::POST, "/api/saved_objects/foo/1", &pattern()).0, 400);
         assert_eq!(site.get("/app/home").0, 404);
     }
 
@@ -1053,11 +790,7 @@ mod tests {
     fn a_browser_adds_the_field_list() {
         let mut site = Site::new("OpenSearch_2.19");
         site.create();
-        site.dashboards()
-            .fill_in_fields("global", "ekk-logs", &json!([{"name": "asctime"}]));
-        assert_eq!(
-            site.get(PATTERN).1["attributes"]["fields"],
-            "[{\"name\":\"asctime\"}]"
-        );
+        site.dashboards().fill_in_fields("global", "ekk-logs", &json!([{"name": "asctime"}]));
+        assert_eq!(site.get(PATTERN).1["attributes"]["fields"], "[{\"name\":\"asctime\"}]");
     }
 }

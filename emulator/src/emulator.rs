@@ -64,13 +64,7 @@ impl Emulator {
     /// The address is not loopback or taken, the account is not 12 digits, or the state folder is unreadable, of
     /// another version, or in use by another process ([`io::ErrorKind::WouldBlock`]).
     pub async fn start(options: Options) -> io::Result<Self> {
-        let Options {
-            listen,
-            state,
-            account,
-            timing,
-            recording,
-        } = options;
+        let Options { listen, state, account, timing, recording } = options;
         if !listen.ip().is_loopback() {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
@@ -78,10 +72,7 @@ impl Emulator {
             ));
         }
         if account.len() != 12 || !account.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                format!("account {account:?} is not 12 digits"),
-            ));
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("account {account:?} is not 12 digits")));
         }
         let (world, store) = match &state {
             Some(folder) => Store::open(folder)?,
@@ -94,22 +85,13 @@ impl Emulator {
             timing,
             address: listener.local_addr()?,
             clock: Clock::default(),
-            held: Mutex::new(Held {
-                world,
-                store,
-                before_last_write: None,
-            }),
+            held: Mutex::new(Held { world, store, before_last_write: None }),
             orders: Mutex::new(crate::control::Orders::new(recording)),
             stopped,
         });
         let accepting = tokio::spawn(server::accept(listener, Arc::clone(&shared)));
         let ticking = tokio::spawn(server::tick_for_ever(Arc::clone(&shared)));
-        Ok(Self {
-            control: Control::new(shared),
-            stopping,
-            accepting,
-            ticking,
-        })
+        Ok(Self { control: Control::new(shared), stopping, accepting, ticking })
     }
 
     /// The address it listens on, with the port that was chosen.

@@ -43,12 +43,7 @@ pub struct Data {
 
 impl Data {
     pub(crate) fn tables(&mut self) -> Vec<(&'static str, &mut dyn Stored)> {
-        let Self {
-            composable,
-            legacy,
-            indexes,
-            documents,
-        } = self;
+        let Self { composable, legacy, indexes, documents } = self;
         vec![
             ("index-templates", composable),
             ("legacy-templates", legacy),
@@ -59,12 +54,7 @@ impl Data {
 
     /// Deletes everything that was inside a domain.
     pub(crate) fn delete_domain(&mut self, scope: &str) {
-        let Self {
-            composable,
-            legacy,
-            indexes,
-            documents,
-        } = self;
+        let Self { composable, legacy, indexes, documents } = self;
         remove_scope(composable, scope);
         remove_scope(legacy, scope);
         remove_scope(indexes, scope);
@@ -73,10 +63,7 @@ impl Data {
 }
 
 fn remove_scope<V>(table: &mut Table<V>, scope: &str) {
-    let keys: Vec<String> = table
-        .with_prefix(scope)
-        .map(|(key, _)| key.clone())
-        .collect();
+    let keys: Vec<String> = table.with_prefix(scope).map(|(key, _)| key.clone()).collect();
     for key in keys {
         table.remove(&key);
     }
@@ -129,10 +116,7 @@ pub struct Ask<'a> {
 
 impl Ask<'_> {
     fn parameter(&self, name: &str) -> Option<&str> {
-        self.query
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
+        self.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     fn flag(&self, name: &str) -> Result<Option<bool>, Failure> {
@@ -148,14 +132,7 @@ impl Ask<'_> {
 
     /// Refuses parameters that the route does not know.
     fn allow(&self, known: &[&str]) -> Result<(), Failure> {
-        const EVERYWHERE: [&str; 6] = [
-            "error_trace",
-            "filter_path",
-            "flat_settings",
-            "format",
-            "human",
-            "pretty",
-        ];
+        const EVERYWHERE: [&str; 6] = ["error_trace", "filter_path", "flat_settings", "format", "human", "pretty"];
         const COMMON: [&str; 6] = [
             "allow_no_indices",
             "cluster_manager_timeout",
@@ -164,10 +141,11 @@ impl Ask<'_> {
             "master_timeout",
             "timeout",
         ];
-        let unknown =
-            self.query.iter().map(|(key, _)| key.as_str()).find(|key| {
-                !EVERYWHERE.contains(key) && !COMMON.contains(key) && !known.contains(key)
-            });
+        let unknown = self
+            .query
+            .iter()
+            .map(|(key, _)| key.as_str())
+            .find(|key| !EVERYWHERE.contains(key) && !COMMON.contains(key) && !known.contains(key));
         match unknown {
             Some(key) => Err(Failure::illegal_argument(format!(
                 "request [{}] contains unrecognized parameter: [{key}]",
@@ -182,17 +160,17 @@ impl Ask<'_> {
         if self.body.iter().all(u8::is_ascii_whitespace) {
             return Ok(None);
         }
-        serde_json::from_slice(self.body)
-            .map(Some)
-            .map_err(|error| {
-                Failure::new(400, "parse_exception", "request body is not JSON")
-                    .caused_by(Failure::new(400, "json_parse_exception", error.to_string()))
-            })
+        serde_json::from_slice(self.body).map(Some).map_err(|error| {
+            Failure::new(400, "parse_exception", "request body is not JSON").caused_by(Failure::new(
+                400,
+                "json_parse_exception",
+                error.to_string(),
+            ))
+        })
     }
 
     fn needed_json(&self) -> Result<Value, Failure> {
-        self.json()?
-            .ok_or_else(|| Failure::new(400, "parse_exception", "request body is required"))
+        self.json()?.ok_or_else(|| Failure::new(400, "parse_exception", "request body is required"))
     }
 }
 
@@ -220,45 +198,23 @@ impl Engine<'_> {
             },
             Ok(Answer::Text(text)) => Response::text(200, "text/plain; charset=UTF-8", text),
             Err(Refused::Failure(failure)) => json_response(failure.status, &failure.body()),
-            Err(Refused::Plain(status, reason)) => {
-                json_response(status, &json!({"error": reason, "status": status}))
-            }
+            Err(Refused::Plain(status, reason)) => json_response(status, &json!({"error": reason, "status": status})),
         };
-        if ask.method == Method::HEAD {
-            Response {
-                body: Bytes::new(),
-                ..response
-            }
-        } else {
-            response
-        }
+        if ask.method == Method::HEAD { Response { body: Bytes::new(), ..response } } else { response }
     }
 
     fn route(&mut self, ask: Ask<'_>, now: Timestamp) -> Result<Answer, Refused> {
         if !ask.body.is_empty() {
-            let media_type = ask
-                .media_type
-                .map(|full| full.split(';').next().unwrap_or_default().trim());
-            if !matches!(
-                media_type,
-                Some("application/json" | "application/x-ndjson")
-            ) {
+            let media_type = ask.media_type.map(|full| full.split(';').next().unwrap_or_default().trim());
+            if !matches!(media_type, Some("application/json" | "application/x-ndjson")) {
                 return Err(Refused::Plain(
                     406,
-                    format!(
-                        "Content-Type header [{}] is not supported",
-                        ask.media_type.unwrap_or_default()
-                    ),
+                    format!("Content-Type header [{}] is not supported", ask.media_type.unwrap_or_default()),
                 ));
             }
         }
-        let segments: Vec<String> = ask
-            .path
-            .trim_matches('/')
-            .split('/')
-            .filter(|part| !part.is_empty())
-            .map(decode)
-            .collect();
+        let segments: Vec<String> =
+            ask.path.trim_matches('/').split('/').filter(|part| !part.is_empty()).map(decode).collect();
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
         let method = match *ask.method {
             Method::GET => Verb::Get,
@@ -280,13 +236,11 @@ impl Engine<'_> {
             (["_index_template"], Verb::Get) if self.version.has_composable_templates() => {
                 Ok(self.get_composable(ask, "*")?.into())
             }
-            (["_index_template", name], _) if self.version.has_composable_templates() => {
-                match method {
-                    Verb::Get | Verb::Head => Ok(self.get_composable(ask, name)?.into()),
-                    Verb::Put | Verb::Post => Ok(self.put_composable(ask, name)?.into()),
-                    Verb::Delete => Ok(self.delete_composable(ask, name)?.into()),
-                }
-            }
+            (["_index_template", name], _) if self.version.has_composable_templates() => match method {
+                Verb::Get | Verb::Head => Ok(self.get_composable(ask, name)?.into()),
+                Verb::Put | Verb::Post => Ok(self.put_composable(ask, name)?.into()),
+                Verb::Delete => Ok(self.delete_composable(ask, name)?.into()),
+            },
             // Before Elasticsearch 7.8 this is read as INDEX/TYPE, which takes documents and nothing else.
             (["_index_template", _], _) => Err(self.wrong_method(ask, &["POST"])),
             (["_template"], Verb::Get) => Ok(self.get_legacy(ask, "*")?),
@@ -296,29 +250,19 @@ impl Engine<'_> {
                 Verb::Delete => Ok(self.delete_legacy(ask, name)?.into()),
             },
             (["_bulk"], Verb::Post | Verb::Put) => Ok(self.bulk(ask, None, now)?.into()),
-            ([index, "_bulk"], Verb::Post | Verb::Put) => {
-                Ok(self.bulk(ask, Some(index), now)?.into())
-            }
+            ([index, "_bulk"], Verb::Post | Verb::Put) => Ok(self.bulk(ask, Some(index), now)?.into()),
             (["_search"], Verb::Get | Verb::Post) => Ok(self.search(ask, "*", now)?.into()),
-            ([index, "_search"], Verb::Get | Verb::Post) => {
-                Ok(self.search(ask, index, now)?.into())
-            }
+            ([index, "_search"], Verb::Get | Verb::Post) => Ok(self.search(ask, index, now)?.into()),
             (["_count"], Verb::Get | Verb::Post) => Ok(self.count(ask, "*", now)?.into()),
             ([index, "_count"], Verb::Get | Verb::Post) => Ok(self.count(ask, index, now)?.into()),
-            ([index, "_delete_by_query"], Verb::Post) => {
-                Ok(self.delete_by_query(ask, index, now)?.into())
-            }
+            ([index, "_delete_by_query"], Verb::Post) => Ok(self.delete_by_query(ask, index, now)?.into()),
             (["_refresh"], Verb::Get | Verb::Post) => Ok(self.refresh(ask, "*", now)?.into()),
-            ([index, "_refresh"], Verb::Get | Verb::Post) => {
-                Ok(self.refresh(ask, index, now)?.into())
-            }
+            ([index, "_refresh"], Verb::Get | Verb::Post) => Ok(self.refresh(ask, index, now)?.into()),
             (["_stats"], Verb::Get) => Ok(self.stats(ask, "*", now)?.into()),
             ([index, "_stats"], Verb::Get) => Ok(self.stats(ask, index, now)?.into()),
             (["_mapping"], Verb::Get) => Ok(self.get_mapping(ask, "*")?.into()),
             ([index, "_mapping"], Verb::Get) => Ok(self.get_mapping(ask, index)?.into()),
-            ([index, "_mapping"], Verb::Put | Verb::Post) => {
-                Ok(self.put_mapping(ask, index)?.into())
-            }
+            ([index, "_mapping"], Verb::Put | Verb::Post) => Ok(self.put_mapping(ask, index)?.into()),
             (["_settings"], Verb::Get) => Ok(self.get_settings(ask, "*")?.into()),
             ([index, "_settings"], Verb::Get) => Ok(self.get_settings(ask, index)?.into()),
             ([index, "_settings"], Verb::Put) => Ok(self.put_settings(ask, index)?.into()),
@@ -328,12 +272,8 @@ impl Engine<'_> {
                 Verb::Put | Verb::Post => Ok(self.write_document(ask, index, Some(id), now)?),
                 Verb::Delete => Ok(self.delete_document(ask, index, id, now)?),
             },
-            ([index, "_create", id], Verb::Put | Verb::Post) => {
-                Ok(self.create_document(ask, index, id, now)?)
-            }
-            ([index, "_source", id], Verb::Get | Verb::Head) => {
-                Ok(self.get_source(ask, index, id)?)
-            }
+            ([index, "_create", id], Verb::Put | Verb::Post) => Ok(self.create_document(ask, index, id, now)?),
+            ([index, "_source", id], Verb::Get | Verb::Head) => Ok(self.get_source(ask, index, id)?),
             ([index], _) if !index.starts_with('_') || *index == "_all" => match method {
                 Verb::Get => Ok(self.get_index(ask, index)?.into()),
                 Verb::Head => {
@@ -346,36 +286,22 @@ impl Engine<'_> {
                 Verb::Post => Err(self.wrong_method(ask, &["DELETE", "GET", "HEAD", "PUT"])),
             },
             (
-                ["_search" | "_count" | "_refresh"]
-                | [_, "_search" | "_count" | "_refresh"]
-                | ["_bulk"]
-                | [_, "_bulk"],
+                ["_search" | "_count" | "_refresh"] | [_, "_search" | "_count" | "_refresh"] | ["_bulk"] | [_, "_bulk"],
                 _,
             ) => Err(self.wrong_method(ask, &["GET", "POST"])),
-            ([index, "_doc"], _) if !index.starts_with('_') => {
-                Err(self.wrong_method(ask, &["POST"]))
+            ([index, "_doc"], _) if !index.starts_with('_') => Err(self.wrong_method(ask, &["POST"])),
+            ([name, ..], _) if name.starts_with('_') => Err(Refused::Failure(Failure::illegal_argument(format!(
+                "the local AWS does not support [{} {}]",
+                ask.method, ask.path
+            )))),
+            ([_, ..], _) => {
+                Err(Refused::Plain(400, format!("no handler found for uri [{}] and method [{}]", ask.path, ask.method)))
             }
-            ([name, ..], _) if name.starts_with('_') => {
-                Err(Refused::Failure(Failure::illegal_argument(format!(
-                    "the local AWS does not support [{} {}]",
-                    ask.method, ask.path
-                ))))
-            }
-            ([_, ..], _) => Err(Refused::Plain(
-                400,
-                format!(
-                    "no handler found for uri [{}] and method [{}]",
-                    ask.path, ask.method
-                ),
-            )),
             ([], _) => Err(self.wrong_method(ask, &["GET", "HEAD"])),
         }
     }
 
-    #[expect(
-        clippy::unused_self,
-        reason = "reads as the other answers of the route"
-    )]
+    #[expect(clippy::unused_self, reason = "reads as the other answers of the route")]
     fn wrong_method(&self, ask: Ask<'_>, allowed: &[&str]) -> Refused {
         Refused::Plain(
             405,
@@ -389,11 +315,8 @@ impl Engine<'_> {
     }
 
     fn greeting(&self) -> Value {
-        let compatibility = if self.claims_elasticsearch {
-            Compatibility::ClaimsElasticsearch
-        } else {
-            Compatibility::AsItIs
-        };
+        let compatibility =
+            if self.claims_elasticsearch { Compatibility::ClaimsElasticsearch } else { Compatibility::AsItIs };
         self.version.greeting(&self.cluster_name, compatibility)
     }
 }
@@ -427,18 +350,9 @@ fn filter(paths: Option<&str>, body: Value) -> Result<Value, Failure> {
     let Some(paths) = paths.filter(|paths| !paths.is_empty()) else {
         return Ok(body);
     };
-    let paths: Vec<Vec<&str>> = paths
-        .split(',')
-        .map(|path| path.split('.').collect())
-        .collect();
-    if paths
-        .iter()
-        .flatten()
-        .any(|part| part.starts_with('-') || *part == "**")
-    {
-        return Err(Failure::illegal_argument(
-            "the local AWS knows neither exclusions nor ** in [filter_path]",
-        ));
+    let paths: Vec<Vec<&str>> = paths.split(',').map(|path| path.split('.').collect()).collect();
+    if paths.iter().flatten().any(|part| part.starts_with('-') || *part == "**") {
+        return Err(Failure::illegal_argument("the local AWS knows neither exclusions nor ** in [filter_path]"));
     }
     let paths: Vec<&[&str]> = paths.iter().map(Vec::as_slice).collect();
     Ok(keep(&body, &paths).unwrap_or_else(|| json!({})))
@@ -460,20 +374,13 @@ fn keep(value: &Value, paths: &[&[&str]]) -> Option<Value> {
                             pattern::matches_pattern(first, key).then_some(rest)
                         })
                         .collect();
-                    if below.is_empty() {
-                        None
-                    } else {
-                        Some((key.clone(), keep(inner, &below)?))
-                    }
+                    if below.is_empty() { None } else { Some((key.clone(), keep(inner, &below)?)) }
                 })
                 .collect();
             (!kept.is_empty()).then_some(Value::Object(kept))
         }
         Value::Array(elements) => {
-            let kept: Vec<Value> = elements
-                .iter()
-                .filter_map(|element| keep(element, paths))
-                .collect();
+            let kept: Vec<Value> = elements.iter().filter_map(|element| keep(element, paths)).collect();
             (!kept.is_empty()).then_some(Value::Array(kept))
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,

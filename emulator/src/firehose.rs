@@ -69,14 +69,7 @@ impl FailedFolder {
 
 impl State {
     pub(crate) fn tables(&mut self) -> Vec<(&'static str, &mut dyn Stored)> {
-        let Self {
-            streams,
-            records,
-            pending: _,
-            failed_folder: _,
-            failing_creations: _,
-            failing_records: _,
-        } = self;
+        let Self { streams, records, pending: _, failed_folder: _, failing_creations: _, failing_records: _ } = self;
         vec![("firehose.streams", streams), ("firehose.records", records)]
     }
 }
@@ -154,9 +147,7 @@ struct Pending {
 
 impl Pending {
     fn add(&mut self, record: &Record) {
-        let older = |known: Option<Timestamp>| {
-            Some(known.map_or(record.arrived, |known| known.min(record.arrived)))
-        };
+        let older = |known: Option<Timestamp>| Some(known.map_or(record.arrived, |known| known.min(record.arrived)));
         if !record.indexed {
             self.oldest_document = older(self.oldest_document);
             self.document_bytes += record.bytes;
@@ -189,19 +180,13 @@ impl Stream {
 
     fn is_gone(&self, context: &Context<'_>) -> bool {
         let wait = context.timing.stream_delete;
-        self.deleting_since.is_some_and(|since| {
-            context.now >= after(since, wait) && (!wait.is_zero() || self.shown.deleting)
-        })
+        self.deleting_since
+            .is_some_and(|since| context.now >= after(since, wait) && (!wait.is_zero() || self.shown.deleting))
     }
 
     fn encryption_status(&self, context: &Context<'_>, seen: bool) -> &'static str {
-        let settled = self
-            .encryption
-            .settled_at
-            .is_none_or(|at| context.now >= at)
-            && (seen
-                || !context.timing.stream_encryption.is_zero()
-                || self.encryption.settled_at.is_none());
+        let settled = self.encryption.settled_at.is_none_or(|at| context.now >= at)
+            && (seen || !context.timing.stream_encryption.is_zero() || self.encryption.settled_at.is_none());
         match (self.encryption.enabled, settled) {
             (true, true) => "ENABLED",
             (true, false) => "ENABLING",
@@ -218,10 +203,7 @@ impl Stream {
             {
                 Status::Creating
             }
-            status @ (Status::Creating
-            | Status::CreatingFailed
-            | Status::Active
-            | Status::Deleting) => status,
+            status @ (Status::Creating | Status::CreatingFailed | Status::Active | Status::Deleting) => status,
         };
         let name = match status {
             Status::Creating => "CREATING",
@@ -229,8 +211,7 @@ impl Stream {
             Status::Active => "ACTIVE",
             Status::Deleting => "DELETING",
         };
-        let mut encryption =
-            json!({"Status": self.encryption_status(context, self.shown.encryption)});
+        let mut encryption = json!({"Status": self.encryption_status(context, self.shown.encryption)});
         if let Some(kind) = &self.encryption.key_type {
             encryption["KeyType"] = json!(kind);
         }
@@ -276,51 +257,30 @@ pub(crate) fn operation(request: &Request) -> String {
 pub(crate) fn permissions(context: &Context<'_>, request: &Request) -> Vec<Permission> {
     let body: Value = serde_json::from_slice(&request.body).unwrap_or(Value::Null);
     let resource = match body["DeliveryStreamName"].as_str() {
-        Some(name) => context.arn(
-            "firehose",
-            &request.region,
-            &format!("deliverystream/{name}"),
-        ),
+        Some(name) => context.arn("firehose", &request.region, &format!("deliverystream/{name}")),
         None => "*".to_owned(),
     };
-    let mut permissions = vec![Permission::new(
-        format!("firehose:{}", request.operation),
-        &resource,
-    )];
+    let mut permissions = vec![Permission::new(format!("firehose:{}", request.operation), &resource)];
     // Tagging while creating is a permission of its own, and without it nothing is created (API reference).
-    if request.operation == "CreateDeliveryStream"
-        && body["Tags"].as_array().is_some_and(|tags| !tags.is_empty())
-    {
+    if request.operation == "CreateDeliveryStream" && body["Tags"].as_array().is_some_and(|tags| !tags.is_empty()) {
         permissions.push(Permission::new("firehose:TagDeliveryStream", &resource));
     }
     let mut roles = BTreeSet::new();
-    for destination in [
-        "AmazonopensearchserviceDestinationConfiguration",
-        "AmazonopensearchserviceDestinationUpdate",
-    ] {
+    for destination in ["AmazonopensearchserviceDestinationConfiguration", "AmazonopensearchserviceDestinationUpdate"] {
         let destination = &body[destination];
-        for role in [
-            &destination["RoleARN"],
-            &destination["S3Configuration"]["RoleARN"],
-            &destination["S3Update"]["RoleARN"],
-        ] {
+        for role in
+            [&destination["RoleARN"], &destination["S3Configuration"]["RoleARN"], &destination["S3Update"]["RoleARN"]]
+        {
             roles.extend(role.as_str());
         }
     }
-    permissions.extend(
-        roles
-            .into_iter()
-            .map(|role| Permission::new("iam:PassRole", role)),
-    );
+    permissions.extend(roles.into_iter().map(|role| Permission::new("iam:PassRole", role)));
     permissions
 }
 
 pub(crate) fn handle(world: &mut World, context: &Context<'_>, request: &Request) -> Response {
     let result = Input::read(request, "InvalidArgumentException").and_then(|input| {
-        let call = Call {
-            region: &request.region,
-            input,
-        };
+        let call = Call { region: &request.region, input };
         match request.operation.as_str() {
             "CreateDeliveryStream" => create(world, context, &call).map(Some),
             "DescribeDeliveryStream" => describe(world, context, &call).map(Some),
@@ -345,11 +305,7 @@ pub(crate) fn handle(world: &mut World, context: &Context<'_>, request: &Request
 }
 
 /// The streams of a region, by ARN, with their tags.
-pub(crate) fn tagged(
-    world: &World,
-    _context: &Context<'_>,
-    region: &str,
-) -> Vec<(String, BTreeMap<String, String>)> {
+pub(crate) fn tagged(world: &World, _context: &Context<'_>, region: &str) -> Vec<(String, BTreeMap<String, String>)> {
     world
         .firehose
         .streams
@@ -365,9 +321,7 @@ pub(crate) fn tick(world: &mut World, context: &Context<'_>) {
         let Some(stream) = world.firehose.streams.get(&key) else {
             continue;
         };
-        let over = stream
-            .deleting_since
-            .is_some_and(|since| context.now >= after(since, context.timing.stream_delete));
+        let over = stream.deleting_since.is_some_and(|since| context.now >= after(since, context.timing.stream_delete));
         let (flushed, gone) = (stream.flushed, stream.is_gone(context));
         if over && !flushed {
             // What is in the buffer of a stream that goes is delivered late, while it is still being deleted.
@@ -388,12 +342,7 @@ fn remove(world: &mut World, key: &str) {
     world.firehose.streams.remove(key);
     world.firehose.pending.remove(key);
     let prefix = format!("{key}/");
-    let records: Vec<String> = world
-        .firehose
-        .records
-        .with_prefix(&prefix)
-        .map(|(key, _)| key.clone())
-        .collect();
+    let records: Vec<String> = world.firehose.records.with_prefix(&prefix).map(|(key, _)| key.clone()).collect();
     for record in records {
         world.firehose.records.remove(&record);
     }
@@ -410,9 +359,7 @@ impl Call<'_> {
             return constraint("null", "deliveryStreamName", "not be null");
         };
         let fits = (1..=64).contains(&name.len())
-            && name
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte));
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte));
         if fits {
             return Ok(name);
         }
@@ -427,17 +374,9 @@ impl Call<'_> {
         Ok(format!("{}/{}", self.region, self.name()?))
     }
 
-    fn stream<'w>(
-        &self,
-        world: &'w mut World,
-        context: &Context<'_>,
-    ) -> Result<&'w mut Stream, Failure> {
+    fn stream<'w>(&self, world: &'w mut World, context: &Context<'_>) -> Result<&'w mut Stream, Failure> {
         let name = self.name()?;
-        world
-            .firehose
-            .streams
-            .get_mut(&self.key()?)
-            .ok_or_else(|| not_found(name, context))
+        world.firehose.streams.get_mut(&self.key()?).ok_or_else(|| not_found(name, context))
     }
 
     /// Refuses members that the operation does not have.
@@ -453,10 +392,7 @@ fn not_found(name: &str, context: &Context<'_>) -> Failure {
     Failure::new(
         400,
         "ResourceNotFoundException",
-        format!(
-            "Firehose {name} under account {} not found.",
-            context.account
-        ),
+        format!("Firehose {name} under account {} not found.", context.account),
     )
 }
 
@@ -477,10 +413,7 @@ fn create(world: &mut World, context: &Context<'_>, call: &Call<'_>) -> Result<V
     ];
     let (name, key) = (call.name()?.to_owned(), call.key()?);
     let input = &call.input;
-    if let Some(other) = OTHER_DESTINATIONS
-        .iter()
-        .find(|other| input.get(other).is_some())
-    {
+    if let Some(other) = OTHER_DESTINATIONS.iter().find(|other| input.get(other).is_some()) {
         return invalid(format!("the local AWS does not support {other}"));
     }
     call.only(&[
@@ -502,19 +435,12 @@ fn create(world: &mut World, context: &Context<'_>, call: &Call<'_>) -> Result<V
         match source["ThroughputHintInMBs"].as_i64() {
             Some(1..=100) => {}
             Some(other) => {
-                return constraint(
-                    &other.to_string(),
-                    "throughputHintInMBs",
-                    "have value between 1 and 100",
-                );
+                return constraint(&other.to_string(), "throughputHintInMBs", "have value between 1 and 100");
             }
             None => return constraint("null", "throughputHintInMBs", "not be null"),
         }
     }
-    let Some(written) = input
-        .get("AmazonopensearchserviceDestinationConfiguration")
-        .and_then(Value::as_object)
-    else {
+    let Some(written) = input.get("AmazonopensearchserviceDestinationConfiguration").and_then(Value::as_object) else {
         return invalid("Exactly one destination configuration must be provided");
     };
     let destination = destination::create(written)?;
@@ -523,21 +449,16 @@ fn create(world: &mut World, context: &Context<'_>, call: &Call<'_>) -> Result<V
     let mut encryption = Encryption::default();
     if let Some(wanted) = input.get("DeliveryStreamEncryptionConfigurationInput") {
         encryption = read_encryption(wanted)?;
-        encryption.settled_at = Some(after(
-            context.now,
-            context.timing.stream_create + context.timing.stream_encryption,
-        ));
+        encryption.settled_at =
+            Some(after(context.now, context.timing.stream_create + context.timing.stream_encryption));
     }
     if let Some(existing) = world.firehose.streams.get(&key) {
         // A stream that needed no time to go may be gone though nobody has looked.
-        let gone = existing.deleting_since.is_some_and(|since| {
-            context.now > after(since, context.timing.stream_delete) && existing.flushed
-        });
+        let gone = existing
+            .deleting_since
+            .is_some_and(|since| context.now > after(since, context.timing.stream_delete) && existing.flushed);
         if !gone {
-            return in_use(format!(
-                "Firehose {name} under accountId {} already exists",
-                context.account
-            ));
+            return in_use(format!("Firehose {name} under accountId {} already exists", context.account));
         }
         remove(world, &key);
     }
@@ -573,18 +494,11 @@ fn describe(world: &mut World, context: &Context<'_>, call: &Call<'_>) -> Result
 }
 
 fn list(world: &World, call: &Call<'_>) -> Result<Value, Failure> {
-    call.only(&[
-        "Limit",
-        "DeliveryStreamType",
-        "ExclusiveStartDeliveryStreamName",
-    ])?;
+    call.only(&["Limit", "DeliveryStreamType", "ExclusiveStartDeliveryStreamName"])?;
     // Ten is the documented default.
     let limit = usize::try_from(call.input.ranged("Limit", 1, 10_000)?.unwrap_or(10)).unwrap_or(10);
     let start = call.input.text("ExclusiveStartDeliveryStreamName")?;
-    let direct = call
-        .input
-        .text("DeliveryStreamType")?
-        .is_none_or(|kind| kind == "DirectPut");
+    let direct = call.input.text("DeliveryStreamType")?.is_none_or(|kind| kind == "DirectPut");
     let names: Vec<&String> = world
         .firehose
         .streams
@@ -601,20 +515,13 @@ fn delete(world: &mut World, context: &Context<'_>, call: &Call<'_>) -> Result<V
     call.only(&["DeliveryStreamName", "AllowForceDelete"])?;
     let stream = call.stream(world, context)?;
     if stream.status(context.now) == Status::Creating {
-        return in_use(format!(
-            "Firehose {} is being created and cannot be deleted",
-            stream.name
-        ));
+        return in_use(format!("Firehose {} is being created and cannot be deleted", stream.name));
     }
     stream.deleting_since.get_or_insert(context.now);
     Ok(json!({}))
 }
 
-fn update_destination(
-    world: &mut World,
-    context: &Context<'_>,
-    call: &Call<'_>,
-) -> Result<Value, Failure> {
+fn update_destination(world: &mut World, context: &Context<'_>, call: &Call<'_>) -> Result<Value, Failure> {
     call.only(&[
         "DeliveryStreamName",
         "CurrentDeliveryStreamVersionId",
@@ -622,26 +529,16 @@ fn update_destination(
         "AmazonopensearchserviceDestinationUpdate",
     ])?;
     let input = &call.input;
-    let Some(version) = input
-        .text("CurrentDeliveryStreamVersionId")?
-        .map(str::to_owned)
-    else {
+    let Some(version) = input.text("CurrentDeliveryStreamVersionId")?.map(str::to_owned) else {
         return constraint("null", "currentDeliveryStreamVersionId", "not be null");
     };
     if !(1..=50).contains(&version.len()) || !version.bytes().all(|byte| byte.is_ascii_digit()) {
-        return constraint(
-            &version,
-            "currentDeliveryStreamVersionId",
-            "satisfy regular expression pattern: [0-9]+",
-        );
+        return constraint(&version, "currentDeliveryStreamVersionId", "satisfy regular expression pattern: [0-9]+");
     }
     let Some(destination_id) = input.text("DestinationId")?.map(str::to_owned) else {
         return constraint("null", "destinationId", "not be null");
     };
-    let Some(written) = input
-        .get("AmazonopensearchserviceDestinationUpdate")
-        .and_then(Value::as_object)
-    else {
+    let Some(written) = input.get("AmazonopensearchserviceDestinationUpdate").and_then(Value::as_object) else {
         return invalid("The destination to update must be given, and of the type that it has");
     };
     let stream = call.stream(world, context)?;
@@ -659,10 +556,7 @@ fn update_destination(
         ));
     }
     if destination_id != DESTINATION_ID {
-        return invalid(format!(
-            "Destination {destination_id} is not found on firehose {}",
-            stream.name
-        ));
+        return invalid(format!("Destination {destination_id} is not found on firehose {}", stream.name));
     }
     let arn = stream.arn.clone();
     let updated = destination::update(&stream.destination, written)?;
@@ -681,17 +575,11 @@ fn put_record(world: &mut World, context: &Context<'_>, call: &Call<'_>) -> Resu
     };
     let (data, bytes) = read_record(record, "record")?;
     let encrypted = check_taking(world, context, call)?;
-    let id = take(world, context, call, vec![(data, bytes)])?
-        .pop()
-        .unwrap_or_default();
+    let id = take(world, context, call, vec![(data, bytes)])?.pop().unwrap_or_default();
     Ok(json!({"RecordId": id, "Encrypted": encrypted}))
 }
 
-fn put_record_batch(
-    world: &mut World,
-    context: &Context<'_>,
-    call: &Call<'_>,
-) -> Result<Value, Failure> {
+fn put_record_batch(world: &mut World, context: &Context<'_>, call: &Call<'_>) -> Result<Value, Failure> {
     call.only(&["DeliveryStreamName", "Records"])?;
     let Some(records) = call.input.list("Records")? else {
         return constraint("null", "records", "not be null");
@@ -712,17 +600,9 @@ fn put_record_batch(
         return invalid("Records size exceeds 4 MB limit");
     }
     let encrypted = check_taking(world, context, call)?;
-    let refused = world
-        .firehose
-        .failing_records
-        .remove(&call.key()?)
-        .unwrap_or_default();
-    let taken: Vec<(String, usize)> = read
-        .into_iter()
-        .enumerate()
-        .filter(|(at, _)| !refused.contains(at))
-        .map(|(_, record)| record)
-        .collect();
+    let refused = world.firehose.failing_records.remove(&call.key()?).unwrap_or_default();
+    let taken: Vec<(String, usize)> =
+        read.into_iter().enumerate().filter(|(at, _)| !refused.contains(at)).map(|(_, record)| record).collect();
     let total = records.len();
     let mut ids = take(world, context, call, taken)?.into_iter();
     // The answers stand in the order of the records, whatever became of each.
@@ -735,10 +615,7 @@ fn put_record_batch(
             }
         })
         .collect();
-    let failed = responses
-        .iter()
-        .filter(|response| response.get("ErrorCode").is_some())
-        .count();
+    let failed = responses.iter().filter(|response| response.get("ErrorCode").is_some()).count();
     Ok(json!({"FailedPutCount": failed, "Encrypted": encrypted, "RequestResponses": responses}))
 }
 
@@ -748,11 +625,7 @@ fn read_record(record: &Value, at: &str) -> Result<(String, usize), Failure> {
         return constraint("null", &format!("{at}.data"), "not be null");
     };
     let Ok(bytes) = BASE64_STANDARD.decode(data) else {
-        return Err(Failure::new(
-            400,
-            "SerializationException",
-            "the data of a record is not base64",
-        ));
+        return Err(Failure::new(400, "SerializationException", "the data of a record is not base64"));
     };
     if bytes.len() > LARGEST_RECORD_BYTES {
         return constraint(
@@ -765,11 +638,7 @@ fn read_record(record: &Value, at: &str) -> Result<(String, usize), Failure> {
 }
 
 /// Whether a stream takes records, and whether it encrypts them.
-fn check_taking(
-    world: &mut World,
-    context: &Context<'_>,
-    call: &Call<'_>,
-) -> Result<bool, Failure> {
+fn check_taking(world: &mut World, context: &Context<'_>, call: &Call<'_>) -> Result<bool, Failure> {
     let stream = call.stream(world, context)?;
     if stream.status(context.now) != Status::Active {
         return Err(not_found(&stream.name, context));
@@ -802,10 +671,7 @@ fn take(
             backed_up,
         };
         pending.add(&record);
-        world
-            .firehose
-            .records
-            .insert(format!("{key}/{number:020}"), record);
+        world.firehose.records.insert(format!("{key}/{number:020}"), record);
         ids.push(BASE64_STANDARD.encode(format!("{}{number:020}", uuid::Uuid::new_v4())));
     }
     world.firehose.pending.insert(key, pending);
@@ -819,17 +685,12 @@ fn read_encryption(written: &Value) -> Result<Encryption, Failure> {
         Some("AWS_OWNED_CMK") => {
             return invalid("KeyARN cannot be given with KeyType AWS_OWNED_CMK");
         }
-        Some("CUSTOMER_MANAGED_CMK")
-            if key_arn.as_ref().is_some_and(|arn| arn.contains(":kms:")) => {}
+        Some("CUSTOMER_MANAGED_CMK") if key_arn.as_ref().is_some_and(|arn| arn.contains(":kms:")) => {}
         Some("CUSTOMER_MANAGED_CMK") => {
             return invalid("KeyARN is required with KeyType CUSTOMER_MANAGED_CMK");
         }
         Some(other) => {
-            return constraint(
-                other,
-                "keyType",
-                "satisfy enum value set: [AWS_OWNED_CMK, CUSTOMER_MANAGED_CMK]",
-            );
+            return constraint(other, "keyType", "satisfy enum value set: [AWS_OWNED_CMK, CUSTOMER_MANAGED_CMK]");
         }
         None => return constraint("null", "keyType", "not be null"),
     }
@@ -842,15 +703,8 @@ fn read_encryption(written: &Value) -> Result<Encryption, Failure> {
     })
 }
 
-fn start_encryption(
-    world: &mut World,
-    context: &Context<'_>,
-    call: &Call<'_>,
-) -> Result<Value, Failure> {
-    call.only(&[
-        "DeliveryStreamName",
-        "DeliveryStreamEncryptionConfigurationInput",
-    ])?;
+fn start_encryption(world: &mut World, context: &Context<'_>, call: &Call<'_>) -> Result<Value, Failure> {
+    call.only(&["DeliveryStreamName", "DeliveryStreamEncryptionConfigurationInput"])?;
     let wanted = match call.input.get("DeliveryStreamEncryptionConfigurationInput") {
         Some(wanted) => read_encryption(wanted)?,
         None => read_encryption(&json!({"KeyType": "AWS_OWNED_CMK"}))?,
@@ -858,11 +712,7 @@ fn start_encryption(
     change_encryption(world, context, call, wanted)
 }
 
-fn stop_encryption(
-    world: &mut World,
-    context: &Context<'_>,
-    call: &Call<'_>,
-) -> Result<Value, Failure> {
+fn stop_encryption(world: &mut World, context: &Context<'_>, call: &Call<'_>) -> Result<Value, Failure> {
     call.only(&["DeliveryStreamName"])?;
     change_encryption(world, context, call, Encryption::default())
 }
@@ -878,10 +728,7 @@ fn change_encryption(
         return in_use(format!("Firehose {} is not in ACTIVE state", stream.name));
     }
     if stream.encryption_status(context, true).ends_with("ING") {
-        return in_use(format!(
-            "The encryption of firehose {} is being changed",
-            stream.name
-        ));
+        return in_use(format!("The encryption of firehose {} is being changed", stream.name));
     }
     let mut changes = stream.encryption.changes.clone();
     changes.retain(|change| context.now.duration_since(*change) < SignedDuration::from_hours(24));
@@ -917,13 +764,7 @@ fn tag(world: &mut World, context: &Context<'_>, call: &Call<'_>) -> Result<Valu
 
 fn untag(world: &mut World, context: &Context<'_>, call: &Call<'_>) -> Result<Value, Failure> {
     call.only(&["DeliveryStreamName", "TagKeys"])?;
-    let keys: Vec<String> = call
-        .input
-        .texts("TagKeys")?
-        .unwrap_or_default()
-        .into_iter()
-        .map(str::to_owned)
-        .collect();
+    let keys: Vec<String> = call.input.texts("TagKeys")?.unwrap_or_default().into_iter().map(str::to_owned).collect();
     if keys.is_empty() {
         return constraint("[]", "tagKeys", "have length greater than or equal to 1");
     }
@@ -952,9 +793,7 @@ fn list_tags(world: &mut World, context: &Context<'_>, call: &Call<'_>) -> Resul
 fn check_settled(stream: &Stream, context: &Context<'_>) -> Result<(), Failure> {
     match stream.status(context.now) {
         Status::Active | Status::CreatingFailed => Ok(()),
-        Status::Creating | Status::Deleting => {
-            in_use(format!("Firehose {} is not in ACTIVE state", stream.name))
-        }
+        Status::Creating | Status::Deleting => in_use(format!("Firehose {} is not in ACTIVE state", stream.name)),
     }
 }
 
@@ -984,20 +823,13 @@ fn read_tags(input: &Input) -> Result<BTreeMap<String, String>, Failure> {
 
 fn check_tag_count(count: usize) -> Result<(), Failure> {
     if count > MOST_TAGS {
-        return Err(Failure::new(
-            400,
-            "LimitExceededException",
-            "A delivery stream can have at most 50 tags",
-        ));
+        return Err(Failure::new(400, "LimitExceededException", "A delivery stream can have at most 50 tags"));
     }
     Ok(())
 }
 
 fn seconds(moment: Timestamp) -> Value {
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "a double holds every millisecond of the years in use"
-    )]
+    #[expect(clippy::cast_precision_loss, reason = "a double holds every millisecond of the years in use")]
     let seconds = moment.as_millisecond() as f64 / 1_000.0;
     json!(seconds)
 }

@@ -25,11 +25,7 @@ const ATTACHED_POLICIES: usize = 10;
 const MANAGED_POLICY_CHARACTERS: usize = 6_144;
 const TAGS: usize = 50;
 /// RFC 3986: what IAM leaves as it is in the documents it returns.
-const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Roles and managed policies.
 #[derive(Clone, Debug, Default)]
@@ -44,24 +40,14 @@ pub struct State {
 
 impl State {
     pub(crate) fn tables(&mut self) -> Vec<(&'static str, &mut dyn Stored)> {
-        let Self {
-            roles,
-            managed_policies,
-            aliases,
-        } = self;
-        vec![
-            ("iam.roles", roles),
-            ("iam.managed_policies", managed_policies),
-            ("iam.aliases", aliases),
-        ]
+        let Self { roles, managed_policies, aliases } = self;
+        vec![("iam.roles", roles), ("iam.managed_policies", managed_policies), ("iam.aliases", aliases)]
     }
 
     /// The role of a name, which is matched to the letter.
     #[must_use]
     pub fn role(&self, name: &str) -> Option<&Role> {
-        self.roles
-            .get(&name.to_lowercase())
-            .filter(|role| role.name == name)
+        self.roles.get(&name.to_lowercase()).filter(|role| role.name == name)
     }
 }
 
@@ -143,23 +129,10 @@ pub fn may(
     action: &str,
     resource: &str,
 ) -> Permit {
-    let Some((_, role)) = world
-        .iam
-        .roles
-        .iter()
-        .find(|(_, role)| role.arn == role_arn)
-    else {
+    let Some((_, role)) = world.iam.roles.iter().find(|(_, role)| role.arn == role_arn) else {
         return Permit::NoRole;
     };
-    let now = judge(
-        world,
-        context,
-        role,
-        &role.grants,
-        source_arn,
-        action,
-        resource,
-    );
+    let now = judge(world, context, role, &role.grants, source_arn, action, resource);
     if context.now >= after(role.changed, context.timing.role_propagation) {
         return now;
     }
@@ -198,17 +171,9 @@ fn judge(
     if policy_document::judge(&grants.trust, &assume) != Verdict::Allowed {
         return Permit::TrustWrong;
     }
-    let question = Question {
-        action,
-        resource: Some(resource),
-        principal: None,
-        conditions,
-    };
-    let mut verdicts: Vec<Verdict> = grants
-        .inline
-        .values()
-        .map(|document| policy_document::judge(document, &question))
-        .collect();
+    let question = Question { action, resource: Some(resource), principal: None, conditions };
+    let mut verdicts: Vec<Verdict> =
+        grants.inline.values().map(|document| policy_document::judge(document, &question)).collect();
     for arn in &grants.attached {
         verdicts.push(match world.iam.managed_policies.get(arn) {
             Some(document) => policy_document::judge(document, &question),
@@ -216,12 +181,13 @@ fn judge(
             None => Verdict::Silent,
         });
     }
-    let bounded =
-        role.boundary.as_ref().is_some_and(|arn| {
-            world.iam.managed_policies.get(arn).is_some_and(|document| {
-                policy_document::judge(document, &question) != Verdict::Allowed
-            })
-        });
+    let bounded = role.boundary.as_ref().is_some_and(|arn| {
+        world
+            .iam
+            .managed_policies
+            .get(arn)
+            .is_some_and(|document| policy_document::judge(document, &question) != Verdict::Allowed)
+    });
     if bounded || verdicts.contains(&Verdict::Denied) || !verdicts.contains(&Verdict::Allowed) {
         Permit::Denied
     } else {
@@ -231,19 +197,12 @@ fn judge(
 
 /// The operation that the form names.
 pub(crate) fn operation(request: &Request) -> String {
-    Form::read(request)
-        .get("Action")
-        .unwrap_or_default()
-        .to_owned()
+    Form::read(request).get("Action").unwrap_or_default().to_owned()
 }
 
 pub(crate) fn permissions(context: &Context<'_>, request: &Request) -> Vec<Permission> {
     let form = Form::read(request);
-    let global = format!(
-        "arn:{}:iam::{}",
-        partition(&request.region),
-        context.account
-    );
+    let global = format!("arn:{}:iam::{}", partition(&request.region), context.account);
     let resource = match form.get("RoleName") {
         Some(name) => format!("{global}:role{}{name}", form.get("Path").unwrap_or("/")),
         None if request.operation == "ListRoles" => {
@@ -251,10 +210,7 @@ pub(crate) fn permissions(context: &Context<'_>, request: &Request) -> Vec<Permi
         }
         None => "*".to_owned(),
     };
-    let mut permissions = vec![Permission::new(
-        format!("iam:{}", request.operation),
-        &resource,
-    )];
+    let mut permissions = vec![Permission::new(format!("iam:{}", request.operation), &resource)];
     if request.operation == "CreateRole" && form.get("Tags.member.1.Key").is_some() {
         permissions.push(Permission::new("iam:TagRole", resource));
     }
@@ -297,12 +253,7 @@ pub(crate) fn handle(world: &mut World, context: &Context<'_>, request: &Request
     }
 }
 
-fn create_role(
-    world: &mut World,
-    context: &Context<'_>,
-    request: &Request,
-    form: &Form,
-) -> Result<String, Failure> {
+fn create_role(world: &mut World, context: &Context<'_>, request: &Request, form: &Form) -> Result<String, Failure> {
     let name = role_name(form)?;
     let path = checked_path(form)?;
     let trust = form.required("AssumeRolePolicyDocument")?;
@@ -317,19 +268,11 @@ fn create_role(
     }
     // Names are told apart without regard to case (IAM user guide, IAM identifiers).
     if world.iam.roles.contains_key(&name.to_lowercase()) {
-        return Err(Failure::new(
-            409,
-            "EntityAlreadyExists",
-            format!("Role with name {name} already exists."),
-        ));
+        return Err(Failure::new(409, "EntityAlreadyExists", format!("Role with name {name} already exists.")));
     }
     let role = Role {
         name: name.to_owned(),
-        arn: format!(
-            "arn:{}:iam::{}:role{path}{name}",
-            partition(&request.region),
-            context.account
-        ),
+        arn: format!("arn:{}:iam::{}:role{path}{name}", partition(&request.region), context.account),
         path,
         id: unique_id("AROA"),
         created: context.now,
@@ -338,11 +281,7 @@ fn create_role(
         boundary,
         tags,
         instance_profiles: BTreeSet::new(),
-        grants: Grants {
-            trust: trust.to_owned(),
-            inline: BTreeMap::new(),
-            attached: BTreeSet::new(),
-        },
+        grants: Grants { trust: trust.to_owned(), inline: BTreeMap::new(), attached: BTreeSet::new() },
         grants_before: None,
         changed: context.now,
     };
@@ -352,36 +291,22 @@ fn create_role(
 }
 
 fn get_role(world: &World, form: &Form) -> Result<String, Failure> {
-    Ok(format!(
-        "<Role>{}</Role>",
-        role_xml(role(world, form)?, Detail::Full)
-    ))
+    Ok(format!("<Role>{}</Role>", role_xml(role(world, form)?, Detail::Full)))
 }
 
 fn list_roles(world: &World, form: &Form) -> Result<String, Failure> {
     let prefix = form.get("PathPrefix").unwrap_or("/");
     if !prefix.starts_with('/') || prefix.len() > 512 {
-        return Err(invalid(
-            "The specified value for pathPrefix is invalid. It must begin with a / character.",
-        ));
+        return Err(invalid("The specified value for pathPrefix is invalid. It must begin with a / character."));
     }
-    let roles: Vec<&Role> = world
-        .iam
-        .roles
-        .iter()
-        .map(|(_, role)| role)
-        .filter(|role| role.path.starts_with(prefix))
-        .collect();
+    let roles: Vec<&Role> =
+        world.iam.roles.iter().map(|(_, role)| role).filter(|role| role.path.starts_with(prefix)).collect();
     let (roles, next) = form.page(roles)?;
     let roles = roles.into_iter().map(|role| role_xml(role, Detail::Listed));
     Ok(members("Roles", roles) + &page_end(next.as_deref()))
 }
 
-fn update_assume_role_policy(
-    world: &mut World,
-    context: &Context<'_>,
-    form: &Form,
-) -> Result<Option<String>, Failure> {
+fn update_assume_role_policy(world: &mut World, context: &Context<'_>, form: &Form) -> Result<Option<String>, Failure> {
     let trust = form.required("PolicyDocument")?.to_owned();
     role(world, form)?;
     check_trust(world, context, &trust)?;
@@ -401,29 +326,18 @@ fn update_role(world: &mut World, form: &Form) -> Result<String, Failure> {
     Ok(String::new())
 }
 
-fn put_role_policy(
-    world: &mut World,
-    context: &Context<'_>,
-    form: &Form,
-) -> Result<Option<String>, Failure> {
+fn put_role_policy(world: &mut World, context: &Context<'_>, form: &Form) -> Result<Option<String>, Failure> {
     let name = policy_name(form)?.to_owned();
     let document = form.required("PolicyDocument")?.to_owned();
     let role = role_mut(world, form)?;
     policy_document::check(&document, Kind::Identity).map_err(malformed)?;
-    let others = role
-        .grants
-        .inline
-        .iter()
-        .filter(|(other, _)| **other != name);
+    let others = role.grants.inline.iter().filter(|(other, _)| **other != name);
     let size = counted(&document) + others.map(|(_, document)| counted(document)).sum::<usize>();
     if size > INLINE_POLICY_CHARACTERS {
         return Err(Failure::new(
             409,
             "LimitExceeded",
-            format!(
-                "Maximum policy size of {INLINE_POLICY_CHARACTERS} bytes exceeded for role {}",
-                role.name
-            ),
+            format!("Maximum policy size of {INLINE_POLICY_CHARACTERS} bytes exceeded for role {}", role.name),
         ));
     }
     role.change(context, |grants| {
@@ -435,21 +349,11 @@ fn put_role_policy(
 fn get_role_policy(world: &World, form: &Form) -> Result<String, Failure> {
     let name = policy_name(form)?;
     let role = role(world, form)?;
-    let document = role
-        .grants
-        .inline
-        .get(name)
-        .ok_or_else(|| no_policy(name))?;
-    Ok(element("RoleName", &role.name)
-        + &element("PolicyName", name)
-        + &element("PolicyDocument", &encoded(document)))
+    let document = role.grants.inline.get(name).ok_or_else(|| no_policy(name))?;
+    Ok(element("RoleName", &role.name) + &element("PolicyName", name) + &element("PolicyDocument", &encoded(document)))
 }
 
-fn delete_role_policy(
-    world: &mut World,
-    context: &Context<'_>,
-    form: &Form,
-) -> Result<Option<String>, Failure> {
+fn delete_role_policy(world: &mut World, context: &Context<'_>, form: &Form) -> Result<Option<String>, Failure> {
     let name = policy_name(form)?.to_owned();
     let role = role_mut(world, form)?;
     if !role.grants.inline.contains_key(&name) {
@@ -464,26 +368,20 @@ fn delete_role_policy(
 fn list_role_policies(world: &World, form: &Form) -> Result<String, Failure> {
     let names: Vec<&String> = role(world, form)?.grants.inline.keys().collect();
     let (names, next) = form.page(names)?;
-    let names = names
-        .into_iter()
-        .map(|name| quick_xml::escape::escape(name.as_str()).into_owned());
+    let names = names.into_iter().map(|name| quick_xml::escape::escape(name.as_str()).into_owned());
     Ok(members("PolicyNames", names) + &page_end(next.as_deref()))
 }
 
 fn list_attached_role_policies(world: &World, form: &Form) -> Result<String, Failure> {
     let arns: Vec<&String> = role(world, form)?.grants.attached.iter().collect();
     let (arns, next) = form.page(arns)?;
-    let policies = arns.into_iter().map(|arn| {
-        element("PolicyName", arn.rsplit('/').next().unwrap_or(arn)) + &element("PolicyArn", arn)
-    });
+    let policies = arns
+        .into_iter()
+        .map(|arn| element("PolicyName", arn.rsplit('/').next().unwrap_or(arn)) + &element("PolicyArn", arn));
     Ok(members("AttachedPolicies", policies) + &page_end(next.as_deref()))
 }
 
-fn attach_role_policy(
-    world: &mut World,
-    context: &Context<'_>,
-    form: &Form,
-) -> Result<Option<String>, Failure> {
+fn attach_role_policy(world: &mut World, context: &Context<'_>, form: &Form) -> Result<Option<String>, Failure> {
     let arn = form.required("PolicyArn")?.to_owned();
     role(world, form)?;
     check_managed_policy(world, &arn, "Policy")?;
@@ -501,19 +399,11 @@ fn attach_role_policy(
     Ok(None)
 }
 
-fn detach_role_policy(
-    world: &mut World,
-    context: &Context<'_>,
-    form: &Form,
-) -> Result<Option<String>, Failure> {
+fn detach_role_policy(world: &mut World, context: &Context<'_>, form: &Form) -> Result<Option<String>, Failure> {
     let arn = form.required("PolicyArn")?.to_owned();
     let role = role_mut(world, form)?;
     if !role.grants.attached.contains(&arn) {
-        return Err(Failure::new(
-            404,
-            "NoSuchEntity",
-            format!("Policy {arn} was not found."),
-        ));
+        return Err(Failure::new(404, "NoSuchEntity", format!("Policy {arn} was not found.")));
     }
     role.change(context, |grants| {
         grants.attached.remove(&arn);
@@ -521,21 +411,14 @@ fn detach_role_policy(
     Ok(None)
 }
 
-fn list_instance_profiles(
-    world: &World,
-    context: &Context<'_>,
-    form: &Form,
-) -> Result<String, Failure> {
+fn list_instance_profiles(world: &World, context: &Context<'_>, form: &Form) -> Result<String, Failure> {
     let role = role(world, form)?;
     let (names, next) = form.page(role.instance_profiles.iter().collect())?;
     let profiles = names.into_iter().map(|name: &String| {
         element("Path", "/")
             + &element("InstanceProfileName", name)
             + &element("InstanceProfileId", "AIPAEMULATEDPROFILE00")
-            + &element(
-                "Arn",
-                &format!("arn:aws:iam::{}:instance-profile/{name}", context.account),
-            )
+            + &element("Arn", &format!("arn:aws:iam::{}:instance-profile/{name}", context.account))
             + &element("CreateDate", &date(role.created))
             + &members("Roles", [role_xml(role, Detail::Listed)])
     });
@@ -565,17 +448,11 @@ fn untag_role(world: &mut World, form: &Form) -> Result<Option<String>, Failure>
 
 fn list_role_tags(world: &World, form: &Form) -> Result<String, Failure> {
     let (tags, next) = form.page(role(world, form)?.tags.iter().collect())?;
-    let tags = tags
-        .into_iter()
-        .map(|(key, value): (&String, &String)| element("Key", key) + &element("Value", value));
+    let tags = tags.into_iter().map(|(key, value): (&String, &String)| element("Key", key) + &element("Value", value));
     Ok(members("Tags", tags) + &page_end(next.as_deref()))
 }
 
-fn put_boundary(
-    world: &mut World,
-    context: &Context<'_>,
-    form: &Form,
-) -> Result<Option<String>, Failure> {
+fn put_boundary(world: &mut World, context: &Context<'_>, form: &Form) -> Result<Option<String>, Failure> {
     let arn = form.required("PermissionsBoundary")?.to_owned();
     role(world, form)?;
     check_managed_policy(world, &arn, "Scope ARN")?;
@@ -591,10 +468,7 @@ fn delete_boundary(world: &mut World, form: &Form) -> Result<Option<String>, Fai
         return Err(Failure::new(
             404,
             "NoSuchEntity",
-            format!(
-                "The role with name {} does not have a permissions boundary.",
-                role.name
-            ),
+            format!("The role with name {} does not have a permissions boundary.", role.name),
         ));
     }
     Ok(None)
@@ -617,12 +491,7 @@ fn delete_role(world: &mut World, form: &Form) -> Result<Option<String>, Failure
     Ok(None)
 }
 
-fn create_policy(
-    world: &mut World,
-    context: &Context<'_>,
-    request: &Request,
-    form: &Form,
-) -> Result<String, Failure> {
+fn create_policy(world: &mut World, context: &Context<'_>, request: &Request, form: &Form) -> Result<String, Failure> {
     let name = policy_name(form)?;
     let path = checked_path(form)?;
     let document = form.required("PolicyDocument")?;
@@ -634,17 +503,9 @@ fn create_policy(
             format!("Cannot exceed quota for PolicySize: {MANAGED_POLICY_CHARACTERS}"),
         ));
     }
-    let arn = format!(
-        "arn:{}:iam::{}:policy{path}{name}",
-        partition(&request.region),
-        context.account
-    );
+    let arn = format!("arn:{}:iam::{}:policy{path}{name}", partition(&request.region), context.account);
     if world.iam.managed_policies.contains_key(&arn) {
-        return Err(Failure::new(
-            409,
-            "EntityAlreadyExists",
-            format!("A policy called {name} already exists."),
-        ));
+        return Err(Failure::new(409, "EntityAlreadyExists", format!("A policy called {name} already exists.")));
     }
     world.iam.managed_policies.insert(&arn, document.to_owned());
     Ok(format!(
@@ -659,23 +520,17 @@ fn create_policy(
 
 fn delete_policy(world: &mut World, form: &Form) -> Result<Option<String>, Failure> {
     let arn = form.required("PolicyArn")?;
-    let used = world.iam.roles.iter().any(|(_, role)| {
-        role.grants.attached.contains(arn) || role.boundary.as_deref() == Some(arn)
-    });
+    let used = world
+        .iam
+        .roles
+        .iter()
+        .any(|(_, role)| role.grants.attached.contains(arn) || role.boundary.as_deref() == Some(arn));
     if used {
-        return Err(Failure::new(
-            409,
-            "DeleteConflict",
-            "Cannot delete a policy attached to entities.",
-        ));
+        return Err(Failure::new(409, "DeleteConflict", "Cannot delete a policy attached to entities."));
     }
     match world.iam.managed_policies.remove(arn) {
         Some(_) => Ok(None),
-        None => Err(Failure::new(
-            404,
-            "NoSuchEntity",
-            format!("Policy {arn} was not found."),
-        )),
+        None => Err(Failure::new(404, "NoSuchEntity", format!("Policy {arn} was not found."))),
     }
 }
 
@@ -709,12 +564,8 @@ fn role_xml(role: &Role, detail: Detail) -> String {
             );
         }
         if !role.tags.is_empty() {
-            xml += &members(
-                "Tags",
-                role.tags
-                    .iter()
-                    .map(|(key, value)| element("Key", key) + &element("Value", value)),
-            );
+            xml +=
+                &members("Tags", role.tags.iter().map(|(key, value)| element("Key", key) + &element("Value", value)));
         }
         xml += "<RoleLastUsed/>";
     }
@@ -728,28 +579,15 @@ fn role<'a>(world: &'a World, form: &Form) -> Result<&'a Role, Failure> {
 
 fn role_mut<'a>(world: &'a mut World, form: &Form) -> Result<&'a mut Role, Failure> {
     let name = role_name(form)?;
-    world
-        .iam
-        .roles
-        .get_mut(&name.to_lowercase())
-        .filter(|role| role.name == name)
-        .ok_or_else(|| no_role(name))
+    world.iam.roles.get_mut(&name.to_lowercase()).filter(|role| role.name == name).ok_or_else(|| no_role(name))
 }
 
 fn no_role(name: &str) -> Failure {
-    Failure::new(
-        404,
-        "NoSuchEntity",
-        format!("The role with name {name} cannot be found."),
-    )
+    Failure::new(404, "NoSuchEntity", format!("The role with name {name} cannot be found."))
 }
 
 fn no_policy(name: &str) -> Failure {
-    Failure::new(
-        404,
-        "NoSuchEntity",
-        format!("The role policy with name {name} cannot be found."),
-    )
+    Failure::new(404, "NoSuchEntity", format!("The role policy with name {name} cannot be found."))
 }
 
 fn invalid(message: impl Into<String>) -> Failure {
@@ -768,22 +606,14 @@ fn policy_name(form: &Form) -> Result<&str, Failure> {
     checked_name(form, "PolicyName", "policyName", 128)
 }
 
-fn checked_name<'a>(
-    form: &'a Form,
-    parameter: &str,
-    member: &str,
-    longest: usize,
-) -> Result<&'a str, Failure> {
+fn checked_name<'a>(form: &'a Form, parameter: &str, member: &str, longest: usize) -> Result<&'a str, Failure> {
     let name = form.required(parameter)?;
     if name.is_empty() || name.len() > longest {
         return Err(invalid(format!(
             "1 validation error detected: Value '{name}' at '{member}' failed to satisfy constraint: Member must have length between 1 and {longest}"
         )));
     }
-    if !name
-        .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || b"_+=,.@-".contains(&byte))
-    {
+    if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_+=,.@-".contains(&byte)) {
         return Err(invalid(format!(
             "The specified value for {member} is invalid. It must contain only alphanumeric characters and/or the following: +=,.@_-"
         )));
@@ -809,8 +639,7 @@ fn checked_description(form: &Form) -> Result<Option<String>, Failure> {
     let Some(description) = form.get("Description") else {
         return Ok(None);
     };
-    let known =
-        |character: char| matches!(character, '\t' | '\n' | '\r' | ' '..='~' | '\u{a1}'..='\u{ff}');
+    let known = |character: char| matches!(character, '\t' | '\n' | '\r' | ' '..='~' | '\u{a1}'..='\u{ff}');
     if description.chars().count() > 1000 || !description.chars().all(known) {
         return Err(invalid(format!(
             "1 validation error detected: Value '{description}' at 'description' failed to satisfy constraint: Member must have length less than or equal to 1000 and satisfy regular expression pattern: [\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*"
@@ -852,11 +681,8 @@ fn check_trust(world: &World, context: &Context<'_>, document: &str) -> Result<(
             name => vec![name],
         };
         for name in names.into_iter().filter_map(serde_json::Value::as_str) {
-            if name.contains(&own_role) && !world.iam.roles.iter().any(|(_, role)| role.arn == name)
-            {
-                return Err(malformed(format!(
-                    "Invalid principal in policy: \"AWS\":\"{name}\""
-                )));
+            if name.contains(&own_role) && !world.iam.roles.iter().any(|(_, role)| role.arn == name) {
+                return Err(malformed(format!("Invalid principal in policy: \"AWS\":\"{name}\"")));
             }
         }
     }
@@ -875,17 +701,10 @@ fn check_managed_policy(world: &World, arn: &str, what: &str) -> Result<(), Fail
     if owner == "aws" || world.iam.managed_policies.contains_key(arn) {
         return Ok(());
     }
-    Err(Failure::new(
-        404,
-        "NoSuchEntity",
-        format!("{what} {arn} does not exist or is not attachable."),
-    ))
+    Err(Failure::new(404, "NoSuchEntity", format!("{what} {arn} does not exist or is not attachable.")))
 }
 
-fn add_tags(
-    tags: &mut BTreeMap<String, String>,
-    added: Vec<(String, String)>,
-) -> Result<(), Failure> {
+fn add_tags(tags: &mut BTreeMap<String, String>, added: Vec<(String, String)>) -> Result<(), Failure> {
     let mut seen = BTreeSet::new();
     for (key, value) in added {
         if key.is_empty() || key.chars().count() > 128 || value.chars().count() > 256 {
@@ -894,9 +713,7 @@ fn add_tags(
             ));
         }
         let known = |character: char| {
-            character.is_alphanumeric()
-                || character.is_whitespace()
-                || "_.:/=+-@".contains(character)
+            character.is_alphanumeric() || character.is_whitespace() || "_.:/=+-@".contains(character)
         };
         if !key.chars().all(known) || !value.chars().all(known) {
             return Err(invalid(format!(
@@ -918,10 +735,7 @@ fn add_tags(
             ));
         }
         // A key in another case replaces the value and keeps the case it had (IAM user guide, tags).
-        let known = tags
-            .keys()
-            .find(|known| known.to_lowercase() == key.to_lowercase())
-            .cloned();
+        let known = tags.keys().find(|known| known.to_lowercase() == key.to_lowercase()).cloned();
         tags.insert(known.unwrap_or(key), value);
     }
     if tags.len() > TAGS {
@@ -936,19 +750,12 @@ fn add_tags(
 
 /// The size of a document as quotas count it.
 fn counted(document: &str) -> usize {
-    document
-        .chars()
-        .filter(|character| !character.is_whitespace())
-        .count()
+    document.chars().filter(|character| !character.is_whitespace()).count()
 }
 
 /// A document as IAM returns it.
 fn encoded(document: &str) -> String {
-    utf8_percent_encode(
-        &policy_document::with_single_elements_as_strings(document),
-        UNRESERVED,
-    )
-    .to_string()
+    utf8_percent_encode(&policy_document::with_single_elements_as_strings(document), UNRESERVED).to_string()
 }
 
 fn date(moment: Timestamp) -> String {

@@ -17,18 +17,9 @@ impl Input {
     pub(crate) fn read(request: &Request, invalid: &'static str) -> Result<Self, Failure> {
         match serde_json::from_slice(&request.body) {
             Ok(Value::Object(members)) => Ok(Self { members, invalid }),
-            Ok(
-                Value::Null
-                | Value::Bool(_)
-                | Value::Number(_)
-                | Value::String(_)
-                | Value::Array(_),
-            )
-            | Err(_) => Err(Failure::new(
-                400,
-                "SerializationException",
-                "the request body is not a JSON object",
-            )),
+            Ok(Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_)) | Err(_) => {
+                Err(Failure::new(400, "SerializationException", "the request body is not a JSON object"))
+            }
         }
     }
 
@@ -43,32 +34,19 @@ impl Input {
     }
 
     pub(crate) fn text(&self, name: &str) -> Result<Option<&str>, Failure> {
-        self.get(name)
-            .map(|value| value.as_str().ok_or_else(|| wrong_type(name)))
-            .transpose()
+        self.get(name).map(|value| value.as_str().ok_or_else(|| wrong_type(name))).transpose()
     }
 
     pub(crate) fn integer(&self, name: &str) -> Result<Option<i64>, Failure> {
-        self.get(name)
-            .map(|value| value.as_i64().ok_or_else(|| wrong_type(name)))
-            .transpose()
+        self.get(name).map(|value| value.as_i64().ok_or_else(|| wrong_type(name))).transpose()
     }
 
     pub(crate) fn boolean(&self, name: &str) -> Result<Option<bool>, Failure> {
-        self.get(name)
-            .map(|value| value.as_bool().ok_or_else(|| wrong_type(name)))
-            .transpose()
+        self.get(name).map(|value| value.as_bool().ok_or_else(|| wrong_type(name))).transpose()
     }
 
     pub(crate) fn list(&self, name: &str) -> Result<Option<&[Value]>, Failure> {
-        self.get(name)
-            .map(|value| {
-                value
-                    .as_array()
-                    .map(Vec::as_slice)
-                    .ok_or_else(|| wrong_type(name))
-            })
-            .transpose()
+        self.get(name).map(|value| value.as_array().map(Vec::as_slice).ok_or_else(|| wrong_type(name))).transpose()
     }
 
     /// A list of texts.
@@ -76,11 +54,7 @@ impl Input {
         let Some(values) = self.list(name)? else {
             return Ok(None);
         };
-        values
-            .iter()
-            .map(|value| value.as_str().ok_or_else(|| wrong_type(name)))
-            .collect::<Result<_, _>>()
-            .map(Some)
+        values.iter().map(|value| value.as_str().ok_or_else(|| wrong_type(name))).collect::<Result<_, _>>().map(Some)
     }
 
     /// A map of texts.
@@ -90,12 +64,7 @@ impl Input {
         };
         let map = value.as_object().ok_or_else(|| wrong_type(name))?;
         map.iter()
-            .map(|(key, value)| {
-                Ok((
-                    key.as_str(),
-                    value.as_str().ok_or_else(|| wrong_type(name))?,
-                ))
-            })
+            .map(|(key, value)| Ok((key.as_str(), value.as_str().ok_or_else(|| wrong_type(name))?)))
             .collect::<Result<_, _>>()
             .map(Some)
     }
@@ -133,9 +102,5 @@ impl Input {
 }
 
 fn wrong_type(name: &str) -> Failure {
-    Failure::new(
-        400,
-        "SerializationException",
-        format!("the value of {name} is of the wrong type"),
-    )
+    Failure::new(400, "SerializationException", format!("the value of {name} is of the wrong type"))
 }

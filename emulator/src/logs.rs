@@ -17,10 +17,8 @@ use crate::{
 const TARGET: &str = "Logs_20140328";
 const TAGS: usize = 50;
 /// The only values that PutRetentionPolicy takes (CloudWatch Logs API reference).
-const RETENTIONS: [i64; 22] = [
-    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922,
-    3288, 3653,
-];
+const RETENTIONS: [i64; 22] =
+    [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653];
 const DAY_MILLISECONDS: i64 = 24 * 60 * 60 * 1000;
 const EVENTS_A_PAGE: i64 = 10_000;
 const BATCH_BYTES: usize = 1_048_576;
@@ -38,24 +36,12 @@ pub struct State {
 
 impl State {
     pub(crate) fn tables(&mut self) -> Vec<(&'static str, &mut dyn Stored)> {
-        let Self {
-            groups,
-            streams,
-            events,
-        } = self;
-        vec![
-            ("logs.groups", groups),
-            ("logs.streams", streams),
-            ("logs.events", events),
-        ]
+        let Self { groups, streams, events } = self;
+        vec![("logs.groups", groups), ("logs.streams", streams), ("logs.events", events)]
     }
 
     /// The groups of a region, by ARN (without `:*`), with their tags.
-    pub(crate) fn tagged(
-        &self,
-        context: &Context<'_>,
-        region: &str,
-    ) -> Vec<(String, BTreeMap<String, String>)> {
+    pub(crate) fn tagged(&self, context: &Context<'_>, region: &str) -> Vec<(String, BTreeMap<String, String>)> {
         self.groups
             .with_prefix(&format!("{region}/"))
             .map(|(_, group)| (group_arn(context, region, &group.name), group.tags.clone()))
@@ -113,11 +99,7 @@ pub fn put_event(
     append(
         &mut world.logs,
         &format!("{region}/{group}:{stream}"),
-        vec![LogEvent {
-            timestamp: now,
-            ingested: now,
-            message: message.to_owned(),
-        }],
+        vec![LogEvent { timestamp: now, ingested: now, message: message.to_owned() }],
     )
 }
 
@@ -126,9 +108,7 @@ fn append(state: &mut State, key: &str, events: Vec<LogEvent>) -> bool {
         return false;
     };
     for event in events {
-        state
-            .events
-            .insert(format!("{key}:{:020}", stream.taken), event);
+        state.events.insert(format!("{key}:{:020}", stream.taken), event);
         stream.taken += 1;
     }
     true
@@ -141,10 +121,7 @@ pub(crate) fn operation(request: &Request) -> String {
 
 pub(crate) fn permissions(context: &Context<'_>, request: &Request) -> Vec<Permission> {
     let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
-    let group = body["logGroupName"]
-        .as_str()
-        .or_else(|| body["logGroupNamePrefix"].as_str())
-        .unwrap_or_default();
+    let group = body["logGroupName"].as_str().or_else(|| body["logGroupNamePrefix"].as_str()).unwrap_or_default();
     let resource = match body["resourceArn"].as_str() {
         Some(arn) => arn.to_owned(),
         None => format!(
@@ -153,15 +130,8 @@ pub(crate) fn permissions(context: &Context<'_>, request: &Request) -> Vec<Permi
             body["logStreamName"].as_str().unwrap_or_default()
         ),
     };
-    let mut permissions = vec![Permission::new(
-        format!("logs:{}", request.operation),
-        &resource,
-    )];
-    if request.operation == "CreateLogGroup"
-        && body["tags"]
-            .as_object()
-            .is_some_and(|tags| !tags.is_empty())
-    {
+    let mut permissions = vec![Permission::new(format!("logs:{}", request.operation), &resource)];
+    if request.operation == "CreateLogGroup" && body["tags"].as_object().is_some_and(|tags| !tags.is_empty()) {
         permissions.push(Permission::new("logs:TagResource", resource));
     }
     permissions
@@ -191,10 +161,7 @@ pub(crate) fn handle(world: &mut World, context: &Context<'_>, request: &Request
     });
     match result {
         Ok(Some(Value::Null)) => Response {
-            headers: vec![(
-                "content-type".to_owned(),
-                "application/x-amz-json-1.1".to_owned(),
-            )],
+            headers: vec![("content-type".to_owned(), "application/x-amz-json-1.1".to_owned())],
             ..Response::empty(200)
         },
         Ok(Some(answer)) => Response::json_1_1(200, &answer),
@@ -203,18 +170,10 @@ pub(crate) fn handle(world: &mut World, context: &Context<'_>, request: &Request
     }
 }
 
-fn create_group(
-    logs: &mut State,
-    context: &Context<'_>,
-    region: &str,
-    input: &Input,
-) -> Result<Value, Failure> {
+fn create_group(logs: &mut State, context: &Context<'_>, region: &str, input: &Input) -> Result<Value, Failure> {
     let name = group_name(input)?;
     // The classes differ in what they can do, and the emulator has but one.
-    if input
-        .text("logGroupClass")?
-        .is_some_and(|class| class != "STANDARD")
-    {
+    if input.text("logGroupClass")?.is_some_and(|class| class != "STANDARD") {
         return Err(input.refuse("the emulator has log groups of class STANDARD only"));
     }
     if input.boolean("deletionProtectionEnabled")? == Some(true) {
@@ -222,16 +181,10 @@ fn create_group(
     }
     let kms_key = input.text("kmsKeyId")?;
     if kms_key.is_some_and(|arn| !arn.starts_with("arn:") || !arn.contains(":kms:")) {
-        return Err(
-            input.refuse("The specified KMS key does not exist or is not allowed to be used")
-        );
+        return Err(input.refuse("The specified KMS key does not exist or is not allowed to be used"));
     }
     let mut tags = BTreeMap::new();
-    add_tags(
-        &mut tags,
-        &input.text_map("tags")?.unwrap_or_default(),
-        input,
-    )?;
+    add_tags(&mut tags, &input.text_map("tags")?.unwrap_or_default(), input)?;
     let key = format!("{region}/{name}");
     if logs.groups.contains_key(&key) {
         return Err(already_exists("log group"));
@@ -262,31 +215,17 @@ fn delete_group(logs: &mut State, region: &str, input: &Input) -> Result<Value, 
     Ok(Value::Null)
 }
 
-fn describe_groups(
-    logs: &State,
-    context: &Context<'_>,
-    region: &str,
-    input: &Input,
-) -> Result<Value, Failure> {
+fn describe_groups(logs: &State, context: &Context<'_>, region: &str, input: &Input) -> Result<Value, Failure> {
     let prefix = input.text("logGroupNamePrefix")?;
     let pattern = input.text("logGroupNamePattern")?;
     if prefix.is_some() && pattern.is_some() {
-        return Err(input.refuse(
-            "LogGroup name prefix and LogGroup name pattern are mutually exclusive parameters.",
-        ));
+        return Err(input.refuse("LogGroup name prefix and LogGroup name pattern are mutually exclusive parameters."));
     }
     if prefix == Some("") || prefix.is_some_and(|prefix| !is_group_name(prefix)) {
         return Err(input.refuse("Value at 'logGroupNamePrefix' failed to satisfy constraint: Member must satisfy regular expression pattern: [\\.\\-_/#A-Za-z0-9]+"));
     }
-    for unknown in [
-        "logGroupIdentifiers",
-        "includeLinkedAccounts",
-        "accountIdentifiers",
-    ] {
-        if input
-            .get(unknown)
-            .is_some_and(|value| *value != json!(false))
-        {
+    for unknown in ["logGroupIdentifiers", "includeLinkedAccounts", "accountIdentifiers"] {
+        if input.get(unknown).is_some_and(|value| *value != json!(false)) {
             return Err(input.refuse(format!("the emulator does not know {unknown}")));
         }
     }
@@ -300,19 +239,10 @@ fn describe_groups(
     let groups: Vec<Value> = groups
         .into_iter()
         .map(|group| {
-            let LogGroup {
-                name,
-                created,
-                retention_days,
-                kms_key,
-                tags: _,
-            } = group;
+            let LogGroup { name, created, retention_days, kms_key, tags: _ } = group;
             let arn = group_arn(context, region, name);
-            let stored: usize = logs
-                .events
-                .with_prefix(&format!("{region}/{name}:"))
-                .map(|(_, event)| event.message.len())
-                .sum();
+            let stored: usize =
+                logs.events.with_prefix(&format!("{region}/{name}:")).map(|(_, event)| event.message.len()).sum();
             let mut shown = json!({
                 "logGroupName": name,
                 "creationTime": created,
@@ -334,26 +264,14 @@ fn describe_groups(
     Ok(with_token(json!({ "logGroups": groups }), next))
 }
 
-fn create_stream(
-    logs: &mut State,
-    context: &Context<'_>,
-    region: &str,
-    input: &Input,
-) -> Result<Value, Failure> {
+fn create_stream(logs: &mut State, context: &Context<'_>, region: &str, input: &Input) -> Result<Value, Failure> {
     let name = stream_name(input)?;
     let group = existing_group(logs, region, input)?;
     let key = format!("{group}:{name}");
     if logs.streams.contains_key(&key) {
         return Err(already_exists("log stream"));
     }
-    logs.streams.insert(
-        key,
-        LogStream {
-            name: name.to_owned(),
-            created: context.now.as_millisecond(),
-            taken: 0,
-        },
-    );
+    logs.streams.insert(key, LogStream { name: name.to_owned(), created: context.now.as_millisecond(), taken: 0 });
     Ok(Value::Null)
 }
 
@@ -366,12 +284,7 @@ fn delete_stream(logs: &mut State, region: &str, input: &Input) -> Result<Value,
     Ok(Value::Null)
 }
 
-fn describe_streams(
-    logs: &State,
-    context: &Context<'_>,
-    region: &str,
-    input: &Input,
-) -> Result<Value, Failure> {
+fn describe_streams(logs: &State, context: &Context<'_>, region: &str, input: &Input) -> Result<Value, Failure> {
     let group = existing_group(logs, region, input)?;
     let prefix = input.text("logStreamNamePrefix")?;
     let by_time = match input.text("orderBy")? {
@@ -386,25 +299,15 @@ fn describe_streams(
         .streams
         .with_prefix(&format!("{group}:{}", prefix.unwrap_or_default()))
         .map(|(key, stream)| {
-            let LogStream {
-                name,
-                created,
-                taken: _,
-            } = stream;
-            let group_name = group
-                .split_once('/')
-                .map_or(group.as_str(), |(_, name)| name);
+            let LogStream { name, created, taken: _ } = stream;
+            let group_name = group.split_once('/').map_or(group.as_str(), |(_, name)| name);
             let mut shown = json!({
                 "logStreamName": name,
                 "creationTime": created,
                 "arn": format!("{}:log-stream:{name}", group_arn(context, region, group_name)),
                 "storedBytes": 0,
             });
-            let events: Vec<&LogEvent> = logs
-                .events
-                .with_prefix(&format!("{key}:"))
-                .map(|(_, event)| event)
-                .collect();
+            let events: Vec<&LogEvent> = logs.events.with_prefix(&format!("{key}:")).map(|(_, event)| event).collect();
             if let (Some(first), Some(last)) = (events.first(), events.last()) {
                 shown["firstEventTimestamp"] = json!(first.timestamp);
                 shown["lastEventTimestamp"] = json!(last.timestamp);
@@ -438,12 +341,7 @@ fn delete_retention(logs: &mut State, region: &str, input: &Input) -> Result<Val
     set_retention(logs, region, input, None)
 }
 
-fn set_retention(
-    logs: &mut State,
-    region: &str,
-    input: &Input,
-    days: Option<i64>,
-) -> Result<Value, Failure> {
+fn set_retention(logs: &mut State, region: &str, input: &Input, days: Option<i64>) -> Result<Value, Failure> {
     let key = existing_group(logs, region, input)?;
     if let Some(group) = logs.groups.get_mut(&key) {
         group.retention_days = days;
@@ -451,19 +349,10 @@ fn set_retention(
     Ok(Value::Null)
 }
 
-fn tag(
-    logs: &mut State,
-    context: &Context<'_>,
-    region: &str,
-    input: &Input,
-) -> Result<Value, Failure> {
+fn tag(logs: &mut State, context: &Context<'_>, region: &str, input: &Input) -> Result<Value, Failure> {
     let key = tagged_group(logs, context, region, input)?;
     let tags = input.required("tags", input.text_map("tags")?)?;
-    let mut merged = logs
-        .groups
-        .get(&key)
-        .map(|group| group.tags.clone())
-        .unwrap_or_default();
+    let mut merged = logs.groups.get(&key).map(|group| group.tags.clone()).unwrap_or_default();
     add_tags(&mut merged, &tags, input)?;
     if let Some(group) = logs.groups.get_mut(&key) {
         group.tags = merged;
@@ -471,12 +360,7 @@ fn tag(
     Ok(Value::Null)
 }
 
-fn untag(
-    logs: &mut State,
-    context: &Context<'_>,
-    region: &str,
-    input: &Input,
-) -> Result<Value, Failure> {
+fn untag(logs: &mut State, context: &Context<'_>, region: &str, input: &Input) -> Result<Value, Failure> {
     let key = tagged_group(logs, context, region, input)?;
     let names = input.required("tagKeys", input.texts("tagKeys")?)?;
     if let Some(group) = logs.groups.get_mut(&key) {
@@ -485,22 +369,12 @@ fn untag(
     Ok(Value::Null)
 }
 
-fn list_tags(
-    logs: &State,
-    context: &Context<'_>,
-    region: &str,
-    input: &Input,
-) -> Result<Value, Failure> {
+fn list_tags(logs: &State, context: &Context<'_>, region: &str, input: &Input) -> Result<Value, Failure> {
     let key = tagged_group(logs, context, region, input)?;
     Ok(json!({ "tags": logs.groups.get(&key).map(|group| &group.tags) }))
 }
 
-fn put_events(
-    logs: &mut State,
-    context: &Context<'_>,
-    region: &str,
-    input: &Input,
-) -> Result<Value, Failure> {
+fn put_events(logs: &mut State, context: &Context<'_>, region: &str, input: &Input) -> Result<Value, Failure> {
     let key = existing_stream(logs, region, input)?;
     let given = input.required("logEvents", input.list("logEvents")?)?;
     if given.is_empty() || given.len() > 10_000 {
@@ -510,57 +384,34 @@ fn put_events(
     let mut events = Vec::new();
     let mut size = 0;
     for event in given {
-        let (Some(timestamp), Some(message)) =
-            (event["timestamp"].as_i64(), event["message"].as_str())
-        else {
+        let (Some(timestamp), Some(message)) = (event["timestamp"].as_i64(), event["message"].as_str()) else {
             return Err(input.refuse("Log event needs a timestamp and a message"));
         };
         if message.is_empty() || timestamp < 0 {
-            return Err(
-                input.refuse("Log event message must have length greater than or equal to 1")
-            );
+            return Err(input.refuse("Log event message must have length greater than or equal to 1"));
         }
         size += message.len() + 26;
-        events.push(LogEvent {
-            timestamp,
-            ingested: now,
-            message: message.to_owned(),
-        });
+        events.push(LogEvent { timestamp, ingested: now, message: message.to_owned() });
     }
     if size > BATCH_BYTES {
-        return Err(input.refuse(format!(
-            "Upload too large: {size} bytes exceeds limit of {BATCH_BYTES}"
-        )));
+        return Err(input.refuse(format!("Upload too large: {size} bytes exceeds limit of {BATCH_BYTES}")));
     }
     if !events.is_sorted_by_key(|event| event.timestamp) {
-        return Err(input.refuse(
-            "Log events in a single PutLogEvents request must be in chronological order.",
-        ));
+        return Err(input.refuse("Log events in a single PutLogEvents request must be in chronological order."));
     }
-    if events.last().map(|event| event.timestamp)
-        > events
-            .first()
-            .map(|event| event.timestamp + DAY_MILLISECONDS)
-    {
-        return Err(input.refuse("The batch of log events in a single PutLogEvents request cannot span more than 24 hours."));
+    if events.last().map(|event| event.timestamp) > events.first().map(|event| event.timestamp + DAY_MILLISECONDS) {
+        return Err(
+            input.refuse("The batch of log events in a single PutLogEvents request cannot span more than 24 hours.")
+        );
     }
-    let too_old = events
-        .iter()
-        .filter(|event| event.timestamp < now - 14 * DAY_MILLISECONDS)
-        .count();
-    let too_new = events
-        .iter()
-        .filter(|event| event.timestamp > now + DAY_MILLISECONDS / 12)
-        .count();
+    let too_old = events.iter().filter(|event| event.timestamp < now - 14 * DAY_MILLISECONDS).count();
+    let too_new = events.iter().filter(|event| event.timestamp > now + DAY_MILLISECONDS / 12).count();
     let mut rejected = Map::new();
     if too_old > 0 {
         rejected.insert("tooOldLogEventEndIndex".to_owned(), json!(too_old));
     }
     if too_new > 0 {
-        rejected.insert(
-            "tooNewLogEventStartIndex".to_owned(),
-            json!(events.len() - too_new),
-        );
+        rejected.insert("tooNewLogEventStartIndex".to_owned(), json!(events.len() - too_new));
     }
     events.truncate(events.len() - too_new);
     append(logs, &key, events.split_off(too_old));
@@ -573,16 +424,8 @@ fn put_events(
 
 fn get_events(logs: &State, region: &str, input: &Input) -> Result<Value, Failure> {
     let key = existing_stream(logs, region, input)?;
-    let limit = usize::try_from(
-        input
-            .ranged("limit", 1, EVENTS_A_PAGE)?
-            .unwrap_or(EVENTS_A_PAGE),
-    )
-    .unwrap_or(1);
-    let events: Vec<&LogEvent> = within(logs, &format!("{key}:"), input)?
-        .into_iter()
-        .map(|(_, event)| event)
-        .collect();
+    let limit = usize::try_from(input.ranged("limit", 1, EVENTS_A_PAGE)?.unwrap_or(EVENTS_A_PAGE)).unwrap_or(1);
+    let events: Vec<&LogEvent> = within(logs, &format!("{key}:"), input)?.into_iter().map(|(_, event)| event).collect();
     let from_head = input.boolean("startFromHead")? == Some(true);
     // A token is the direction and the number of the event it stands before.
     let begin = match input.text("nextToken")?.map(|token| token.split_once('/')) {
@@ -617,10 +460,7 @@ fn filter_events(logs: &State, region: &str, input: &Input) -> Result<Value, Fai
     if pattern.contains(['{', '[', '?', '-', '%']) {
         return Err(input.refuse("Invalid filter pattern: the emulator knows plain terms only"));
     }
-    let terms: Vec<&str> = pattern
-        .split_whitespace()
-        .map(|term| term.trim_matches('"'))
-        .collect();
+    let terms: Vec<&str> = pattern.split_whitespace().map(|term| term.trim_matches('"')).collect();
     let of_group = format!("{group}:");
     let mut found = Vec::new();
     for (key, event) in within(logs, &of_group, input)? {
@@ -641,41 +481,25 @@ fn filter_events(logs: &State, region: &str, input: &Input) -> Result<Value, Fai
     }
     found.sort_by_key(|event| event["timestamp"].as_i64().unwrap_or_default());
     let (events, next) = page_of(found, input, EVENTS_A_PAGE)?;
-    Ok(with_token(
-        json!({ "events": events, "searchedLogStreams": [] }),
-        next,
-    ))
+    Ok(with_token(json!({ "events": events, "searchedLogStreams": [] }), next))
 }
 
-fn within<'a>(
-    logs: &'a State,
-    prefix: &str,
-    input: &Input,
-) -> Result<Vec<(&'a String, &'a LogEvent)>, Failure> {
+fn within<'a>(logs: &'a State, prefix: &str, input: &Input) -> Result<Vec<(&'a String, &'a LogEvent)>, Failure> {
     let from = input.integer("startTime")?.unwrap_or(0);
     // GetLogEvents and FilterLogEvents leave out what is at the end time or later.
     let until = input.integer("endTime")?.unwrap_or(i64::MAX);
-    Ok(logs
-        .events
-        .with_prefix(prefix)
-        .filter(|(_, event)| (from..until).contains(&event.timestamp))
-        .collect())
+    Ok(logs.events.with_prefix(prefix).filter(|(_, event)| (from..until).contains(&event.timestamp)).collect())
 }
 
 fn token_number(text: &str, input: &Input) -> Result<usize, Failure> {
-    text.parse()
-        .map_err(|_| input.refuse("The specified nextToken is invalid."))
+    text.parse().map_err(|_| input.refuse("The specified nextToken is invalid."))
 }
 
 fn page<T>(items: Vec<T>, input: &Input) -> Result<(Vec<T>, Option<String>), Failure> {
     page_of(items, input, 50)
 }
 
-fn page_of<T>(
-    items: Vec<T>,
-    input: &Input,
-    most: i64,
-) -> Result<(Vec<T>, Option<String>), Failure> {
+fn page_of<T>(items: Vec<T>, input: &Input, most: i64) -> Result<(Vec<T>, Option<String>), Failure> {
     let limit = usize::try_from(input.ranged("limit", 1, most)?.unwrap_or(most)).unwrap_or(1);
     let skipped = match input.text("nextToken")? {
         None => 0,
@@ -685,8 +509,8 @@ fn page_of<T>(
             .and_then(|bytes| String::from_utf8(bytes).ok()?.parse().ok())
             .ok_or_else(|| input.refuse("The specified nextToken is invalid."))?,
     };
-    let next = (items.len().saturating_sub(skipped) > limit)
-        .then(|| BASE64_STANDARD.encode((skipped + limit).to_string()));
+    let next =
+        (items.len().saturating_sub(skipped) > limit).then(|| BASE64_STANDARD.encode((skipped + limit).to_string()));
     Ok((items.into_iter().skip(skipped).take(limit).collect(), next))
 }
 
@@ -698,10 +522,7 @@ fn with_token(mut answer: Value, next: Option<String>) -> Value {
 }
 
 fn keys_with<V>(table: &Table<V>, prefix: &str) -> Vec<String> {
-    table
-        .with_prefix(prefix)
-        .map(|(key, _)| key.clone())
-        .collect()
+    table.with_prefix(prefix).map(|(key, _)| key.clone()).collect()
 }
 
 fn group_arn(context: &Context<'_>, region: &str, name: &str) -> String {
@@ -709,10 +530,7 @@ fn group_arn(context: &Context<'_>, region: &str, name: &str) -> String {
 }
 
 fn is_group_name(name: &str) -> bool {
-    name.len() <= 512
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b".-_/#".contains(&byte))
+    name.len() <= 512 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_/#".contains(&byte))
 }
 
 fn group_name(input: &Input) -> Result<&str, Failure> {
@@ -739,10 +557,7 @@ fn stream_name(input: &Input) -> Result<&str, Failure> {
 }
 
 fn existing_group(logs: &State, region: &str, input: &Input) -> Result<String, Failure> {
-    let name = match (
-        input.text("logGroupName")?,
-        input.text("logGroupIdentifier")?,
-    ) {
+    let name = match (input.text("logGroupName")?, input.text("logGroupIdentifier")?) {
         (None, Some(identifier)) => identifier.rsplit(':').next().unwrap_or(identifier),
         (Some(_), Some(_)) => {
             return Err(input.refuse("Specify either logGroupName or logGroupIdentifier."));
@@ -750,42 +565,25 @@ fn existing_group(logs: &State, region: &str, input: &Input) -> Result<String, F
         (_, None) => group_name(input)?,
     };
     let key = format!("{region}/{name}");
-    if logs.groups.contains_key(&key) {
-        Ok(key)
-    } else {
-        Err(not_found("log group"))
-    }
+    if logs.groups.contains_key(&key) { Ok(key) } else { Err(not_found("log group")) }
 }
 
 fn existing_stream(logs: &State, region: &str, input: &Input) -> Result<String, Failure> {
     let name = stream_name(input)?;
     let group = existing_group(logs, region, input)?;
     let key = format!("{group}:{name}");
-    if logs.streams.contains_key(&key) {
-        Ok(key)
-    } else {
-        Err(not_found("log stream"))
-    }
+    if logs.streams.contains_key(&key) { Ok(key) } else { Err(not_found("log stream")) }
 }
 
 /// The group of a tagging call, whose ARN must not end with `:*`.
-fn tagged_group(
-    logs: &State,
-    context: &Context<'_>,
-    region: &str,
-    input: &Input,
-) -> Result<String, Failure> {
+fn tagged_group(logs: &State, context: &Context<'_>, region: &str, input: &Input) -> Result<String, Failure> {
     let arn = input.required_text("resourceArn")?;
     let expected = group_arn(context, region, "");
     let well_formed = arn.starts_with(&format!("arn:{}:logs:", partition(region)));
     match arn.strip_prefix(&expected) {
         Some(name) if is_group_name(name) && !name.is_empty() => {
             let key = format!("{region}/{name}");
-            if logs.groups.contains_key(&key) {
-                Ok(key)
-            } else {
-                Err(not_found("log group"))
-            }
+            if logs.groups.contains_key(&key) { Ok(key) } else { Err(not_found("log group")) }
         }
         None if well_formed => Err(not_found("log group")),
         Some(_) | None => Err(input.refuse(format!("Invalid resource ARN: {arn}"))),
@@ -793,37 +591,20 @@ fn tagged_group(
 }
 
 fn not_found(what: &str) -> Failure {
-    Failure::new(
-        400,
-        "ResourceNotFoundException",
-        format!("The specified {what} does not exist."),
-    )
+    Failure::new(400, "ResourceNotFoundException", format!("The specified {what} does not exist."))
 }
 
 fn already_exists(what: &str) -> Failure {
-    Failure::new(
-        400,
-        "ResourceAlreadyExistsException",
-        format!("The specified {what} already exists"),
-    )
+    Failure::new(400, "ResourceAlreadyExistsException", format!("The specified {what} already exists"))
 }
 
-fn add_tags(
-    tags: &mut BTreeMap<String, String>,
-    added: &[(&str, &str)],
-    input: &Input,
-) -> Result<(), Failure> {
+fn add_tags(tags: &mut BTreeMap<String, String>, added: &[(&str, &str)], input: &Input) -> Result<(), Failure> {
     for (key, value) in added {
         let known = |character: char| {
-            character.is_alphanumeric()
-                || character.is_whitespace()
-                || "_.:/=+-@".contains(character)
+            character.is_alphanumeric() || character.is_whitespace() || "_.:/=+-@".contains(character)
         };
         let right_length = (1..=128).contains(&key.chars().count()) && value.chars().count() <= 256;
-        if !right_length
-            || key.to_lowercase().starts_with("aws:")
-            || !key.chars().chain(value.chars()).all(known)
-        {
+        if !right_length || key.to_lowercase().starts_with("aws:") || !key.chars().chain(value.chars()).all(known) {
             return Err(input.refuse(format!("1 validation error detected: tag '{key}' failed to satisfy constraint: keys have 1 to 128 characters of [\\p{{L}}\\p{{Z}}\\p{{N}}_.:/=+\\-@] and do not begin with aws:, values at most 256")));
         }
         tags.insert((*key).to_owned(), (*value).to_owned());

@@ -43,15 +43,8 @@ pub struct State {
 
 impl State {
     pub(crate) fn tables(&mut self) -> Vec<(&'static str, &mut dyn Stored)> {
-        let Self {
-            domains,
-            inside,
-            dashboards,
-            failing_validations: _,
-            unavailable: _,
-        } = self;
-        let mut tables: Vec<(&'static str, &mut dyn Stored)> =
-            vec![("opensearch.domains", domains)];
+        let Self { domains, inside, dashboards, failing_validations: _, unavailable: _ } = self;
+        let mut tables: Vec<(&'static str, &mut dyn Stored)> = vec![("opensearch.domains", domains)];
         tables.extend(inside.tables());
         tables.extend(dashboards.tables());
         tables
@@ -64,6 +57,16 @@ impl State {
     }
 }
 
+/// The domains of a region by ARN, with their tags, for the Resource Groups Tagging API.
+pub(crate) fn tagged(world: &World, _context: &Context<'_>, region: &str) -> Vec<(String, BTreeMap<String, String>)> {
+    world
+        .opensearch
+        .domains
+        .with_prefix(&format!("{region}/"))
+        .map(|(_, domain)| (domain.arn.clone(), domain.tags.clone()))
+        .collect()
+}
+
 /// The operation that a request names.
 pub(crate) fn operation(request: &Request) -> String {
     let segments: Vec<&str> = request.path.trim_matches('/').split('/').collect();
@@ -74,13 +77,9 @@ pub(crate) fn operation(request: &Request) -> String {
         ("POST", ["2021-01-01", "opensearch", "domain-info"]) => "DescribeDomains",
         ("GET", ["2021-01-01", "opensearch", "domain", _, "config"]) => "DescribeDomainConfig",
         ("POST", ["2021-01-01", "opensearch", "domain", _, "config"]) => "UpdateDomainConfig",
-        ("POST", ["2021-01-01", "opensearch", "domain", _, "config", "cancel"]) => {
-            "CancelDomainConfigChange"
-        }
+        ("POST", ["2021-01-01", "opensearch", "domain", _, "config", "cancel"]) => "CancelDomainConfigChange",
         ("GET", ["2021-01-01", "opensearch", "domain", _, "dryRun"]) => "DescribeDryRunProgress",
-        ("GET", ["2021-01-01", "opensearch", "domain", _, "progress"]) => {
-            "DescribeDomainChangeProgress"
-        }
+        ("GET", ["2021-01-01", "opensearch", "domain", _, "progress"]) => "DescribeDomainChangeProgress",
         ("GET", ["2021-01-01", "domain"]) => "ListDomainNames",
         ("GET", ["2021-01-01", "tags"]) => "ListTags",
         ("POST", ["2021-01-01", "tags"]) => "AddTags",
@@ -90,59 +89,32 @@ pub(crate) fn operation(request: &Request) -> String {
         ("POST", ["2021-01-01", "opensearch", "upgradeDomain"]) => "UpgradeDomain",
         ("GET", ["2021-01-01", "opensearch", "upgradeDomain", _, "status"]) => "GetUpgradeStatus",
         ("GET", ["2021-01-01", "opensearch", "upgradeDomain", _, "history"]) => "GetUpgradeHistory",
-        ("GET", ["2021-01-01", "opensearch", "instanceTypeDetails", _]) => {
-            "ListInstanceTypeDetails"
-        }
-        ("GET", ["2021-01-01", "opensearch", "instanceTypeLimits", _, _]) => {
-            "DescribeInstanceTypeLimits"
-        }
+        ("GET", ["2021-01-01", "opensearch", "instanceTypeDetails", _]) => "ListInstanceTypeDetails",
+        ("GET", ["2021-01-01", "opensearch", "instanceTypeLimits", _, _]) => "DescribeInstanceTypeLimits",
         _ => "",
     };
     operation.to_owned()
 }
 
-pub(crate) fn permissions(
-    _world: &World,
-    context: &Context<'_>,
-    request: &Request,
-) -> Vec<Permission> {
+pub(crate) fn permissions(_world: &World, context: &Context<'_>, request: &Request) -> Vec<Permission> {
     if let Some(path) = DomainPath::read(&request.path) {
-        let resource = context.arn(
-            "es",
-            path.region,
-            &format!("domain/{}{}", path.name, path.rest),
-        );
-        return vec![Permission::new(
-            format!("es:{}", request.operation),
-            resource,
-        )];
+        let resource = context.arn("es", path.region, &format!("domain/{}{}", path.name, path.rest));
+        return vec![Permission::new(format!("es:{}", request.operation), resource)];
     }
     let body: Value = serde_json::from_slice(&request.body).unwrap_or(Value::Null);
     let segments: Vec<&str> = request.path.trim_matches('/').split('/').collect();
-    let named = body
-        .get("DomainName")
-        .and_then(Value::as_str)
-        .or(match &segments[..] {
-            [_, "opensearch", "domain" | "upgradeDomain", name, ..] => Some(name),
-            _ => None,
-        });
-    let by_arn = body
-        .get("ARN")
-        .and_then(Value::as_str)
-        .or_else(|| request.query("arn"));
+    let named = body.get("DomainName").and_then(Value::as_str).or(match &segments[..] {
+        [_, "opensearch", "domain" | "upgradeDomain", name, ..] => Some(name),
+        _ => None,
+    });
+    let by_arn = body.get("ARN").and_then(Value::as_str).or_else(|| request.query("arn"));
     let resource = match (named, by_arn) {
         (Some(name), _) => context.arn("es", &request.region, &format!("domain/{name}")),
         (None, Some(arn)) => arn.to_owned(),
         (None, None) => "*".to_owned(),
     };
-    let mut permissions = vec![Permission::new(
-        format!("es:{}", request.operation),
-        &resource,
-    )];
-    let tags = body
-        .get("TagList")
-        .and_then(Value::as_array)
-        .is_some_and(|tags| !tags.is_empty());
+    let mut permissions = vec![Permission::new(format!("es:{}", request.operation), &resource)];
+    let tags = body.get("TagList").and_then(Value::as_array).is_some_and(|tags| !tags.is_empty());
     if request.operation == "CreateDomain" && tags {
         permissions.push(Permission::new("es:AddTags", resource));
     }
@@ -185,22 +157,11 @@ pub(crate) fn handle(world: &mut World, context: &Context<'_>, request: &Request
 
 /// Whether a request to a domain's own address changes anything there.
 pub(crate) fn domain_request_is_write(request: &Request) -> bool {
-    const READING_POSTS: [&str; 8] = [
-        "_search",
-        "_count",
-        "_msearch",
-        "_mget",
-        "_analyze",
-        "_field_caps",
-        "_simulate",
-        "_bulk_get",
-    ];
+    const READING_POSTS: [&str; 8] =
+        ["_search", "_count", "_msearch", "_mget", "_analyze", "_field_caps", "_simulate", "_bulk_get"];
     match request.method.as_str() {
         "GET" | "HEAD" => false,
-        "POST" => !request
-            .path
-            .split('/')
-            .any(|segment| READING_POSTS.contains(&segment)),
+        "POST" => !request.path.split('/').any(|segment| READING_POSTS.contains(&segment)),
         _ => true,
     }
 }
@@ -244,20 +205,6 @@ pub(crate) fn tick(world: &mut World, context: &Context<'_>) {
     }
 }
 
-/// The domains of a region, by ARN, with their tags.
-pub(crate) fn tagged(
-    world: &World,
-    _context: &Context<'_>,
-    region: &str,
-) -> Vec<(String, BTreeMap<String, String>)> {
-    world
-        .opensearch
-        .domains
-        .with_prefix(&format!("{region}/"))
-        .map(|(_, domain)| (domain.arn.clone(), domain.tags.clone()))
-        .collect()
-}
-
 /// A request to the control plane.
 struct Call<'r> {
     request: &'r Request,
@@ -274,26 +221,12 @@ impl<'r> Call<'r> {
             match serde_json::from_slice(&request.body) {
                 Ok(Value::Object(body)) => body,
                 Ok(_) | Err(_) => {
-                    return Err(Failure::new(
-                        400,
-                        "SerializationException",
-                        "The body is not a JSON object",
-                    ));
+                    return Err(Failure::new(400, "SerializationException", "The body is not a JSON object"));
                 }
             }
         };
-        let segments = request
-            .path
-            .trim_matches('/')
-            .split('/')
-            .map(decode)
-            .collect();
-        Ok(Self {
-            request,
-            region: &request.region,
-            body,
-            segments,
-        })
+        let segments = request.path.trim_matches('/').split('/').map(decode).collect();
+        Ok(Self { request, region: &request.region, body, segments })
     }
 
     fn segment(&self, at: usize) -> &str {
@@ -310,29 +243,19 @@ impl<'r> Call<'r> {
 
     fn domain<'w>(&self, world: &'w mut World, name: &str) -> Result<&'w mut Domain, Failure> {
         check_name(name)?;
-        world
-            .opensearch
-            .domains
-            .get_mut(&self.key(name))
-            .ok_or_else(|| not_found(name))
+        world.opensearch.domains.get_mut(&self.key(name)).ok_or_else(|| not_found(name))
     }
 }
 
 // "Not found" is a conflict here (API reference, errors of every operation on a domain).
 fn not_found(name: &str) -> Failure {
-    Failure::new(
-        409,
-        "ResourceNotFoundException",
-        format!("Domain not found: {name}"),
-    )
+    Failure::new(409, "ResourceNotFoundException", format!("Domain not found: {name}"))
 }
 
 fn check_name(name: &str) -> Result<(), Failure> {
     let fits = (3..=28).contains(&name.len())
         && name.starts_with(|first: char| first.is_ascii_lowercase())
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
     if fits {
         return Ok(());
     }
@@ -376,11 +299,7 @@ fn new_change(context: &Context<'_>, kind: ChangeKind, stages: &[&str], before: 
     }
 }
 
-fn create_domain(
-    world: &mut World,
-    context: &Context<'_>,
-    call: &Call<'_>,
-) -> Result<Value, Failure> {
+fn create_domain(world: &mut World, context: &Context<'_>, call: &Call<'_>) -> Result<Value, Failure> {
     let Some(name) = call.text("DomainName") else {
         return refuse("DomainName is missing");
     };
@@ -409,9 +328,7 @@ fn create_domain(
         return refuse(format!("Invalid engine version: {wanted}"));
     };
     if !versions::is_emulated(version) {
-        return refuse(format!(
-            "the local AWS has no engine for {version}, only OpenSearch and Elasticsearch 7"
-        ));
+        return refuse(format!("the local AWS has no engine for {version}, only OpenSearch and Elasticsearch 7"));
     }
     let mut request = options::read(&call.body, &["DomainName", "EngineVersion", "TagList"])?;
     let master_user = take_master_user(&mut request)?;
@@ -419,21 +336,10 @@ fn create_domain(
     check_tag_count(tags.len())?;
     let mut all = options::defaults(version);
     options::merge(&mut all, &request);
-    options::complete(
-        world,
-        context,
-        Place {
-            region: call.region,
-            version,
-        },
-        &mut all,
-    )?;
+    options::complete(world, context, Place { region: call.region, version }, &mut all)?;
     let mut change = new_change(context, ChangeKind::Create, &CREATION_STAGES, all.clone());
     change.failure = world.opensearch.failing_validations.remove(&key);
-    let endpoint_at = change
-        .failure
-        .is_none()
-        .then(|| after(change.end(), context.timing.endpoint_delay));
+    let endpoint_at = change.failure.is_none().then(|| after(change.end(), context.timing.endpoint_delay));
     let mut domain = Domain {
         name: name.to_owned(),
         region: call.region.to_owned(),
@@ -461,10 +367,7 @@ fn create_domain(
 }
 
 fn take_master_user(request: &mut Options) -> Result<Option<Value>, Failure> {
-    let Some(security) = request
-        .get_mut("AdvancedSecurityOptions")
-        .and_then(Value::as_object_mut)
-    else {
+    let Some(security) = request.get_mut("AdvancedSecurityOptions").and_then(Value::as_object_mut) else {
         return Ok(None);
     };
     if security.get("Enabled") == Some(&json!(true)) {
@@ -473,20 +376,12 @@ fn take_master_user(request: &mut Options) -> Result<Option<Value>, Failure> {
     Ok(security.remove("MasterUserOptions"))
 }
 
-fn describe_domain(
-    world: &mut World,
-    context: &Context<'_>,
-    call: &Call<'_>,
-) -> Result<Value, Failure> {
+fn describe_domain(world: &mut World, context: &Context<'_>, call: &Call<'_>) -> Result<Value, Failure> {
     let domain = call.domain(world, call.segment(3))?;
     Ok(json!({"DomainStatus": domain.status(context)}))
 }
 
-fn describe_domains(
-    world: &mut World,
-    context: &Context<'_>,
-    call: &Call<'_>,
-) -> Result<Value, Failure> {
+fn describe_domains(world: &mut World, context: &Context<'_>, call: &Call<'_>) -> Result<Value, Failure> {
     let Some(names) = call.body.get("DomainNames").and_then(Value::as_array) else {
         return refuse("DomainNames is missing");
     };
@@ -503,26 +398,15 @@ fn describe_domains(
     Ok(json!({"DomainStatusList": found}))
 }
 
-fn describe_domain_config(
-    world: &mut World,
-    context: &Context<'_>,
-    call: &Call<'_>,
-) -> Result<Value, Failure> {
+fn describe_domain_config(world: &mut World, context: &Context<'_>, call: &Call<'_>) -> Result<Value, Failure> {
     let domain = call.domain(world, call.segment(3))?;
     Ok(json!({"DomainConfig": domain.config(context)}))
 }
 
-fn update_domain_config(
-    world: &mut World,
-    context: &Context<'_>,
-    call: &Call<'_>,
-) -> Result<Value, Failure> {
+fn update_domain_config(world: &mut World, context: &Context<'_>, call: &Call<'_>) -> Result<Value, Failure> {
     let name = call.segment(3).to_owned();
     let key = call.key(&name);
-    let mut request = options::read(
-        &call.body,
-        &["DomainName", "DryRun", "DryRunMode", "AcceptedWarnings"],
-    )?;
+    let mut request = options::read(&call.body, &["DomainName", "DryRun", "DryRunMode", "AcceptedWarnings"])?;
     let dry_run = call.body.get("DryRun") == Some(&json!(true));
     let mode = match call.text("DryRunMode") {
         None | Some("Basic") => DryRunMode::Basic,
@@ -550,30 +434,18 @@ fn update_domain_config(
     {
         after_change.remove("AutoTuneOptions");
     }
-    options::complete(
-        world,
-        context,
-        Place {
-            region: call.region,
-            version: place_version,
-        },
-        &mut after_change,
-    )?;
+    options::complete(world, context, Place { region: call.region, version: place_version }, &mut after_change)?;
     options::check_transition(&before, &after_change)?;
     let deployment = options::deployment(&before, &after_change);
-    let failure =
-        if dry_run && mode == DryRunMode::Verbose || !dry_run && deployment != Deployment::None {
-            world.opensearch.failing_validations.remove(&key)
-        } else {
-            None
-        };
+    let failure = if dry_run && mode == DryRunMode::Verbose || !dry_run && deployment != Deployment::None {
+        world.opensearch.failing_validations.remove(&key)
+    } else {
+        None
+    };
     let domain = call.domain(world, &name)?;
     if dry_run {
         let (kind, message) = if busy {
-            (
-                "Undetermined",
-                "The domain is in the middle of an update. Try again after the update is complete.",
-            )
+            ("Undetermined", "The domain is in the middle of an update. Try again after the update is complete.")
         } else {
             (deployment.name(), deployment.message())
         };
@@ -605,20 +477,12 @@ fn update_domain_config(
         Deployment::BlueGreen => &BLUE_GREEN_STAGES,
     };
     for changed in options::changes(&before, &after_change) {
-        let option = changed
-            .name
-            .split('.')
-            .next()
-            .unwrap_or_default()
-            .to_owned();
-        let dates = domain
-            .option_dates
-            .entry(option)
-            .or_insert_with(|| OptionDates {
-                created: domain.created,
-                updated: domain.created,
-                version: 1,
-            });
+        let option = changed.name.split('.').next().unwrap_or_default().to_owned();
+        let dates = domain.option_dates.entry(option).or_insert_with(|| OptionDates {
+            created: domain.created,
+            updated: domain.created,
+            version: 1,
+        });
         if dates.updated != context.now {
             dates.updated = context.now;
             dates.version += 1;
@@ -638,19 +502,12 @@ enum DryRunMode {
     Verbose,
 }
 
-fn cancel_domain_config_change(
-    world: &mut World,
-    context: &Context<'_>,
-    call: &Call<'_>,
-) -> Result<Value, Failure> {
+fn cancel_domain_config_change(world: &mut World, context: &Context<'_>, call: &Call<'_>) -> Result<Value, Failure> {
     let name = call.segment(3).to_owned();
     let domain = call.domain(world, &name)?;
     let dry_run = call.body.get("DryRun") == Some(&json!(true));
     let cancellable = domain.change.kind == ChangeKind::Update
-        && matches!(
-            domain.change.progress(context.now),
-            Progress::Failed | Progress::Running { stage: 0 }
-        );
+        && matches!(domain.change.progress(context.now), Progress::Failed | Progress::Running { stage: 0 });
     if !cancellable {
         return Err(Failure::new(
             409,
@@ -673,29 +530,15 @@ fn cancel_domain_config_change(
         domain.options = domain.change.before.clone();
         domain.change.cancelled = Some(context.now);
     }
-    Ok(
-        json!({"CancelledChangeIds": ids, "CancelledChangeProperties": properties, "DryRun": dry_run}),
-    )
+    Ok(json!({"CancelledChangeIds": ids, "CancelledChangeProperties": properties, "DryRun": dry_run}))
 }
 
-fn describe_dry_run_progress(
-    world: &mut World,
-    context: &Context<'_>,
-    call: &Call<'_>,
-) -> Result<Value, Failure> {
+fn describe_dry_run_progress(world: &mut World, context: &Context<'_>, call: &Call<'_>) -> Result<Value, Failure> {
     let name = call.segment(3).to_owned();
     let domain = call.domain(world, &name)?;
     let wanted = call.request.query("dryRunId");
-    let Some(dry_run) = domain
-        .dry_run
-        .clone()
-        .filter(|one| wanted.is_none_or(|id| id == one.id))
-    else {
-        return Err(Failure::new(
-            409,
-            "ResourceNotFoundException",
-            format!("There is no dry run of domain {name}"),
-        ));
+    let Some(dry_run) = domain.dry_run.clone().filter(|one| wanted.is_none_or(|id| id == one.id)) else {
+        return Err(Failure::new(409, "ResourceNotFoundException", format!("There is no dry run of domain {name}")));
     };
     let mut answer = json!({
         "DryRunProgressStatus": dry_run.status(context.now),
@@ -726,11 +569,7 @@ fn describe_domain_change_progress(
     Ok(json!({"ChangeProgressStatus": domain.change_progress(context.now)}))
 }
 
-fn delete_domain(
-    world: &mut World,
-    context: &Context<'_>,
-    call: &Call<'_>,
-) -> Result<Value, Failure> {
+fn delete_domain(world: &mut World, context: &Context<'_>, call: &Call<'_>) -> Result<Value, Failure> {
     let name = call.segment(3).to_owned();
     let domain = call.domain(world, &name)?;
     domain.deleting_since.get_or_insert(context.now);
@@ -764,11 +603,7 @@ fn list_tags(world: &World, call: &Call<'_>) -> Result<Value, Failure> {
     let Some((_, domain)) = world.opensearch.by_arn(arn) else {
         return Err(not_found(arn));
     };
-    let tags: Vec<Value> = domain
-        .tags
-        .iter()
-        .map(|(key, value)| json!({"Key": key, "Value": value}))
-        .collect();
+    let tags: Vec<Value> = domain.tags.iter().map(|(key, value)| json!({"Key": key, "Value": value})).collect();
     Ok(json!({"TagList": tags}))
 }
 
@@ -813,9 +648,7 @@ fn read_tags(written: Option<&Value>) -> Result<BTreeMap<String, String>, Failur
             return refuse(format!("Invalid tag key: {key}"));
         }
         if value.chars().count() > 256 {
-            return refuse(format!(
-                "The value of tag {key} is longer than 256 characters"
-            ));
+            return refuse(format!("The value of tag {key} is longer than 256 characters"));
         }
         if tags.insert(key.to_owned(), value.to_owned()).is_some() {
             return refuse(format!("Duplicate tag key: {key}"));
@@ -827,21 +660,13 @@ fn read_tags(written: Option<&Value>) -> Result<BTreeMap<String, String>, Failur
 /// The API reference says ten, the guide fifty; the emulator takes the smaller number.
 fn check_tag_count(count: usize) -> Result<(), Failure> {
     if count > 10 {
-        return Err(Failure::new(
-            409,
-            "LimitExceededException",
-            "A domain can have at most 10 tags",
-        ));
+        return Err(Failure::new(409, "LimitExceededException", "A domain can have at most 10 tags"));
     }
     Ok(())
 }
 
 fn list_versions(call: &Call<'_>) -> Result<Value, Failure> {
-    page(
-        call,
-        "Versions",
-        versions::VERSIONS.iter().map(|name| json!(name)).collect(),
-    )
+    page(call, "Versions", versions::VERSIONS.iter().map(|name| json!(name)).collect())
 }
 
 fn page(call: &Call<'_>, member: &str, all: Vec<Value>) -> Result<Value, Failure> {
@@ -868,28 +693,17 @@ fn page(call: &Call<'_>, member: &str, all: Vec<Value>) -> Result<Value, Failure
 
 fn get_compatible_versions(world: &mut World, call: &Call<'_>) -> Result<Value, Failure> {
     let of = |from: crate::engine::EngineVersion| {
-        let targets: Vec<String> = versions::targets(from)
-            .iter()
-            .map(ToString::to_string)
-            .collect();
+        let targets: Vec<String> = versions::targets(from).iter().map(ToString::to_string).collect();
         json!({"SourceVersion": from.to_string(), "TargetVersions": targets})
     };
     let maps: Vec<Value> = match call.request.query("domainName") {
         Some(name) => vec![of(call.domain(world, name)?.version)],
-        None => versions::VERSIONS
-            .iter()
-            .filter_map(|name| name.parse().ok())
-            .map(of)
-            .collect(),
+        None => versions::VERSIONS.iter().filter_map(|name| name.parse().ok()).map(of).collect(),
     };
     Ok(json!({"CompatibleVersions": maps}))
 }
 
-fn upgrade_domain(
-    world: &mut World,
-    context: &Context<'_>,
-    call: &Call<'_>,
-) -> Result<Value, Failure> {
+fn upgrade_domain(world: &mut World, context: &Context<'_>, call: &Call<'_>) -> Result<Value, Failure> {
     let Some(name) = call.text("DomainName").map(str::to_owned) else {
         return refuse("DomainName is missing");
     };
@@ -905,13 +719,8 @@ fn upgrade_domain(
             "A change/update is in progress. Please wait for it to complete before requesting another change.",
         );
     }
-    let Some(to) =
-        versions::known(&target).filter(|to| versions::targets(domain.version).contains(to))
-    else {
-        return refuse(format!(
-            "Domain {name} cannot be upgraded from {} to {target}",
-            domain.version
-        ));
+    let Some(to) = versions::known(&target).filter(|to| versions::targets(domain.version).contains(to)) else {
+        return refuse(format!("Domain {name} cannot be upgraded from {} to {target}", domain.version));
     };
     let upgrade = Upgrade {
         id: uuid::Uuid::new_v4().to_string(),
@@ -931,19 +740,11 @@ fn upgrade_domain(
     // An upgrade whose check fails never starts.
     if !check_only && failure.is_none() {
         let stages = ["Pre-upgrade check", "Snapshot", "Upgrade"];
-        domain.change = new_change(
-            context,
-            ChangeKind::Upgrade { to },
-            &stages,
-            domain.options.clone(),
-        );
+        domain.change = new_change(context, ChangeKind::Upgrade { to }, &stages, domain.options.clone());
         let progress = domain.change.visible(context.now);
         answer["ChangeProgressDetails"] = domain.change_details(progress, context.now);
         if to.major >= 3
-            && let Some(advanced) = domain
-                .options
-                .get_mut("AdvancedOptions")
-                .and_then(Value::as_object_mut)
+            && let Some(advanced) = domain.options.get_mut("AdvancedOptions").and_then(Value::as_object_mut)
         {
             advanced.remove("override_main_response_version");
             domain.change.before = domain.options.clone();
@@ -953,11 +754,7 @@ fn upgrade_domain(
     Ok(answer)
 }
 
-fn get_upgrade_status(
-    world: &mut World,
-    context: &Context<'_>,
-    call: &Call<'_>,
-) -> Result<Value, Failure> {
+fn get_upgrade_status(world: &mut World, context: &Context<'_>, call: &Call<'_>) -> Result<Value, Failure> {
     let name = call.segment(3).to_owned();
     let domain = call.domain(world, &name)?;
     match domain.upgrades.last() {
@@ -965,27 +762,14 @@ fn get_upgrade_status(
             let (step, status) = upgrade.step(context.now);
             Ok(json!({"UpgradeStep": step, "StepStatus": status, "UpgradeName": upgrade.name()}))
         }
-        None => Err(Failure::new(
-            409,
-            "ResourceNotFoundException",
-            format!("Domain {name} was never upgraded"),
-        )),
+        None => Err(Failure::new(409, "ResourceNotFoundException", format!("Domain {name} was never upgraded"))),
     }
 }
 
-fn get_upgrade_history(
-    world: &mut World,
-    context: &Context<'_>,
-    call: &Call<'_>,
-) -> Result<Value, Failure> {
+fn get_upgrade_history(world: &mut World, context: &Context<'_>, call: &Call<'_>) -> Result<Value, Failure> {
     let name = call.segment(3).to_owned();
-    let histories: Vec<Value> = call
-        .domain(world, &name)?
-        .upgrades
-        .iter()
-        .rev()
-        .map(|upgrade| upgrade.history(context.now))
-        .collect();
+    let histories: Vec<Value> =
+        call.domain(world, &name)?.upgrades.iter().rev().map(|upgrade| upgrade.history(context.now)).collect();
     Ok(json!({"UpgradeHistories": histories}))
 }
 
@@ -1005,11 +789,7 @@ fn describe_instance_type_limits(call: &Call<'_>) -> Result<Value, Failure> {
     let name = call.segment(4);
     match InstanceType::read(name) {
         Some(instance_type) => Ok(instance_type.limits()),
-        None => Err(Failure::new(
-            409,
-            "InvalidTypeException",
-            format!("Invalid instance type: {name}"),
-        )),
+        None => Err(Failure::new(409, "InvalidTypeException", format!("Invalid instance type: {name}"))),
     }
 }
 

@@ -35,9 +35,7 @@ pub(crate) fn judge(document: &str, question: &Question<'_>) -> Verdict {
     for statement in as_list(document.get("Statement")) {
         let denies = statement["Effect"] == "Deny";
         // A condition that cannot be judged counts against the caller.
-        if !speaks_of(statement, question)
-            || !condition_holds(statement, question).unwrap_or(denies)
-        {
+        if !speaks_of(statement, question) || !condition_holds(statement, question).unwrap_or(denies) {
             continue;
         }
         if denies {
@@ -93,15 +91,11 @@ pub(crate) enum Kind {
 
 /// Why AWS would refuse a document, in IAM's words.
 pub(crate) fn check(document: &str, kind: Kind) -> Result<(), String> {
-    let document: Value = serde_json::from_str(document)
-        .map_err(|_| "This policy contains invalid Json".to_owned())?;
+    let document: Value = serde_json::from_str(document).map_err(|_| "This policy contains invalid Json".to_owned())?;
     let Value::Object(fields) = &document else {
         return Err("This policy contains invalid Json".to_owned());
     };
-    if let Some(unknown) = fields
-        .keys()
-        .find(|key| !matches!(key.as_str(), "Version" | "Id" | "Statement"))
-    {
+    if let Some(unknown) = fields.keys().find(|key| !matches!(key.as_str(), "Version" | "Id" | "Statement")) {
         return Err(format!("Syntax error: unknown policy element {unknown}"));
     }
     match fields.get("Version").and_then(Value::as_str) {
@@ -127,33 +121,19 @@ pub(crate) fn check(document: &str, kind: Kind) -> Result<(), String> {
 }
 
 fn check_statement(statement: &Value, kind: Kind) -> Result<(), String> {
-    const KNOWN: [&str; 9] = [
-        "Sid",
-        "Effect",
-        "Principal",
-        "NotPrincipal",
-        "Action",
-        "NotAction",
-        "Resource",
-        "NotResource",
-        "Condition",
-    ];
+    const KNOWN: [&str; 9] =
+        ["Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition"];
     let Value::Object(fields) = statement else {
         return Err("Syntax errors in policy.".to_owned());
     };
     if fields.keys().any(|key| !KNOWN.contains(&key.as_str())) {
         return Err("Syntax errors in policy.".to_owned());
     }
-    if !matches!(
-        fields.get("Effect").and_then(Value::as_str),
-        Some("Allow" | "Deny")
-    ) {
+    if !matches!(fields.get("Effect").and_then(Value::as_str), Some("Allow" | "Deny")) {
         return Err("Syntax errors in policy.".to_owned());
     }
     if let Some(id) = fields.get("Sid")
-        && !id.as_str().is_some_and(|id| {
-            kind == Kind::Resource || id.bytes().all(|byte| byte.is_ascii_alphanumeric())
-        })
+        && !id.as_str().is_some_and(|id| kind == Kind::Resource || id.bytes().all(|byte| byte.is_ascii_alphanumeric()))
     {
         return Err("Statement IDs (SID) can only contain alphanumeric characters.".to_owned());
     }
@@ -162,14 +142,9 @@ fn check_statement(statement: &Value, kind: Kind) -> Result<(), String> {
         return Err("Policy statement must contain actions.".to_owned());
     }
     for action in actions {
-        let named = action
-            .split_once(':')
-            .is_some_and(|(service, name)| !service.is_empty() && !name.is_empty());
+        let named = action.split_once(':').is_some_and(|(service, name)| !service.is_empty() && !name.is_empty());
         if action != "*" && !named {
-            return Err(
-                "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc."
-                    .to_owned(),
-            );
+            return Err("Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.".to_owned());
         }
     }
     let has_principal = fields.contains_key("Principal") || fields.contains_key("NotPrincipal");
@@ -190,38 +165,23 @@ fn check_statement(statement: &Value, kind: Kind) -> Result<(), String> {
     for resource in strings(fields.get("Resource").or_else(|| fields.get("NotResource")))? {
         let parts: Vec<&str> = resource.splitn(6, ':').collect();
         if resource != "*" && !(parts.len() == 6 && parts[0] == "arn") {
-            return Err(format!(
-                "Resource {resource} must be in ARN format or \"*\"."
-            ));
+            return Err(format!("Resource {resource} must be in ARN format or \"*\"."));
         }
-        if resource != "*"
-            && !matches!(parts[1], "aws" | "aws-cn" | "aws-us-gov" | "aws-eusc" | "*")
-        {
-            return Err(format!(
-                "Partition \"{}\" is not valid for resource \"{resource}\".",
-                parts[1]
-            ));
+        if resource != "*" && !matches!(parts[1], "aws" | "aws-cn" | "aws-us-gov" | "aws-eusc" | "*") {
+            return Err(format!("Partition \"{}\" is not valid for resource \"{resource}\".", parts[1]));
         }
     }
-    match fields
-        .get("Principal")
-        .or_else(|| fields.get("NotPrincipal"))
-    {
+    match fields.get("Principal").or_else(|| fields.get("NotPrincipal")) {
         None => {}
         Some(Value::String(anyone)) if anyone == "*" => {}
         Some(Value::Object(kinds)) if !kinds.is_empty() => {
             for (principal_kind, names) in kinds {
-                if !matches!(
-                    principal_kind.as_str(),
-                    "AWS" | "Service" | "Federated" | "CanonicalUser"
-                ) {
+                if !matches!(principal_kind.as_str(), "AWS" | "Service" | "Federated" | "CanonicalUser") {
                     return Err("Syntax errors in policy.".to_owned());
                 }
                 for name in strings(Some(names))? {
                     if principal_kind == "Service" && !name.contains(".amazonaws.com") {
-                        return Err(format!(
-                            "Invalid principal in policy: \"SERVICE\":\"{name}\""
-                        ));
+                        return Err(format!("Invalid principal in policy: \"SERVICE\":\"{name}\""));
                     }
                 }
             }
@@ -238,9 +198,7 @@ fn check_statement(statement: &Value, kind: Kind) -> Result<(), String> {
 fn speaks_of(statement: &Value, question: &Question<'_>) -> bool {
     let one = |value: Option<&Value>, name: &str| {
         strings(value).is_ok_and(|patterns| {
-            patterns
-                .iter()
-                .any(|pattern| wildcard_matches(&pattern.to_lowercase(), &name.to_lowercase()))
+            patterns.iter().any(|pattern| wildcard_matches(&pattern.to_lowercase(), &name.to_lowercase()))
         })
     };
     let action = match statement.get("Action") {
@@ -248,27 +206,20 @@ fn speaks_of(statement: &Value, question: &Question<'_>) -> bool {
         None => !one(statement.get("NotAction"), question.action),
     };
     let resource = question.resource.is_none_or(|name| {
-        let matches = |value| {
-            strings(value).is_ok_and(|patterns| {
-                patterns
-                    .iter()
-                    .any(|pattern| wildcard_matches(pattern, name))
-            })
-        };
+        let matches =
+            |value| strings(value).is_ok_and(|patterns| patterns.iter().any(|pattern| wildcard_matches(pattern, name)));
         match statement.get("Resource") {
             Some(resources) => matches(Some(resources)),
             None => !matches(statement.get("NotResource")),
         }
     });
-    let principal =
-        question
-            .principal
-            .is_none_or(|(kind, name)| match statement.get("Principal") {
-                Some(Value::String(anyone)) => anyone == "*",
-                Some(principals) => strings(principals.get(kind))
-                    .is_ok_and(|names| names.iter().any(|known| *known == "*" || *known == name)),
-                None => false,
-            });
+    let principal = question.principal.is_none_or(|(kind, name)| match statement.get("Principal") {
+        Some(Value::String(anyone)) => anyone == "*",
+        Some(principals) => {
+            strings(principals.get(kind)).is_ok_and(|names| names.iter().any(|known| *known == "*" || *known == name))
+        }
+        None => false,
+    });
     action && resource && principal
 }
 
@@ -285,12 +236,10 @@ fn condition_holds(statement: &Value, question: &Question<'_>) -> Option<bool> {
             all &= match operator.as_str() {
                 "StringEquals" => expected.contains(&actual.as_str()),
                 "StringNotEquals" => !expected.contains(&actual.as_str()),
-                "Bool" => expected
-                    .iter()
-                    .any(|value| value.eq_ignore_ascii_case(actual)),
-                "StringLike" | "ArnLike" | "ArnEquals" => expected
-                    .iter()
-                    .any(|pattern| wildcard_matches(pattern, actual)),
+                "Bool" => expected.iter().any(|value| value.eq_ignore_ascii_case(actual)),
+                "StringLike" | "ArnLike" | "ArnEquals" => {
+                    expected.iter().any(|pattern| wildcard_matches(pattern, actual))
+                }
                 _ => return None,
             };
         }
@@ -329,12 +278,7 @@ mod tests {
     use super::{Kind, Question, Verdict, check, judge, with_single_elements_as_strings};
 
     fn asked<'a>(action: &'a str, resource: &'a str) -> Question<'a> {
-        Question {
-            action,
-            resource: Some(resource),
-            principal: None,
-            conditions: BTreeMap::new(),
-        }
+        Question { action, resource: Some(resource), principal: None, conditions: BTreeMap::new() }
     }
 
     #[test]
@@ -344,18 +288,9 @@ mod tests {
             {"Effect": "Deny", "Action": ["s3:PutObject"], "Resource": ["arn:aws:s3:::b/secret/*"]},
         ]})
         .to_string();
-        assert_eq!(
-            judge(&document, &asked("s3:PutObject", "arn:aws:s3:::b/x")),
-            Verdict::Allowed
-        );
-        assert_eq!(
-            judge(&document, &asked("s3:PutObject", "arn:aws:s3:::b/secret/x")),
-            Verdict::Denied
-        );
-        assert_eq!(
-            judge(&document, &asked("es:ESHttpPut", "arn:aws:s3:::b/x")),
-            Verdict::Silent
-        );
+        assert_eq!(judge(&document, &asked("s3:PutObject", "arn:aws:s3:::b/x")), Verdict::Allowed);
+        assert_eq!(judge(&document, &asked("s3:PutObject", "arn:aws:s3:::b/secret/x")), Verdict::Denied);
+        assert_eq!(judge(&document, &asked("es:ESHttpPut", "arn:aws:s3:::b/x")), Verdict::Silent);
     }
 
     #[test]
@@ -365,32 +300,25 @@ mod tests {
                 "Condition": {"NumericLessThan": {"s3:max-keys": "3"}}}})
             .to_string()
         };
-        assert_eq!(
-            judge(&statement("Allow"), &asked("s3:PutObject", "*")),
-            Verdict::Silent
-        );
-        assert_eq!(
-            judge(&statement("Deny"), &asked("s3:PutObject", "*")),
-            Verdict::Denied
-        );
+        assert_eq!(judge(&statement("Allow"), &asked("s3:PutObject", "*")), Verdict::Silent);
+        assert_eq!(judge(&statement("Deny"), &asked("s3:PutObject", "*")), Verdict::Denied);
     }
 
     #[test]
     fn a_trust_document_with_a_resource_is_refused() {
         let document = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
             "Principal": {"Service": "firehose.amazonaws.com"}, "Resource": "*"}]});
-        assert_eq!(
-            check(&document.to_string(), Kind::Trust),
-            Err("Has prohibited field Resource".to_owned())
-        );
+        assert_eq!(check(&document.to_string(), Kind::Trust), Err("Has prohibited field Resource".to_owned()));
     }
 
     #[test]
     fn a_list_of_one_comes_back_as_a_string() {
-        let document = json!({"Statement": [{"Action": ["a:b"], "Resource": ["x", "y"], "Principal": {"Service": ["z"]}}]});
+        let document =
+            json!({"Statement": [{"Action": ["a:b"], "Resource": ["x", "y"], "Principal": {"Service": ["z"]}}]});
         assert_eq!(
             with_single_elements_as_strings(&document.to_string()),
-            json!({"Statement": [{"Action": "a:b", "Resource": ["x", "y"], "Principal": {"Service": "z"}}]}).to_string()
+            json!({"Statement": [{"Action": "a:b", "Resource": ["x", "y"], "Principal": {"Service": "z"}}]})
+                .to_string()
         );
     }
 }

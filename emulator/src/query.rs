@@ -19,9 +19,7 @@ pub(crate) struct Form {
 impl Form {
     pub(crate) fn read(request: &Request) -> Self {
         let text = std::str::from_utf8(&request.body).unwrap_or_default();
-        Self {
-            pairs: decode_pairs(text).into_iter().collect(),
-        }
+        Self { pairs: decode_pairs(text).into_iter().collect() }
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
@@ -40,9 +38,7 @@ impl Form {
 
     /// A list of plain values, `NAME.member.1` and so on.
     pub(crate) fn list(&self, name: &str) -> Vec<&str> {
-        (1..)
-            .map_while(|number| self.get(&format!("{name}.member.{number}")))
-            .collect()
+        (1..).map_while(|number| self.get(&format!("{name}.member.{number}"))).collect()
     }
 
     /// A list of tags, in their order.
@@ -112,19 +108,13 @@ pub(crate) fn members(name: &str, items: impl IntoIterator<Item = String>) -> St
 
 /// What ends a paged list.
 pub(crate) fn page_end(next: Option<&str>) -> String {
-    format!(
-        "<IsTruncated>{}</IsTruncated>{}",
-        next.is_some(),
-        optional_element("Marker", next)
-    )
+    format!("<IsTruncated>{}</IsTruncated>{}", next.is_some(), optional_element("Marker", next))
 }
 
 /// The answer of an operation; one without a result has none.
 pub(crate) fn answer(request: &Request, namespace: &str, result: Option<&str>) -> Response {
     let operation = &request.operation;
-    let result = result
-        .map(|result| format!("<{operation}Result>{result}</{operation}Result>"))
-        .unwrap_or_default();
+    let result = result.map(|result| format!("<{operation}Result>{result}</{operation}Result>")).unwrap_or_default();
     let mut answer = Response::xml(
         200,
         &format!(

@@ -96,18 +96,10 @@ impl Request {
     /// Reads a request whose body is complete.
     #[must_use]
     pub fn read(parts: http::request::Parts, body: Bytes) -> Self {
-        let http::request::Parts {
-            method,
-            uri,
-            headers,
-            ..
-        } = parts;
+        let http::request::Parts { method, uri, headers, .. } = parts;
         let query = decode_pairs(uri.query().unwrap_or_default());
         let scope = Scope::read(&headers, &query);
-        let target = headers
-            .get("x-amz-target")
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default();
+        let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
         let path = uri.path().to_owned();
         let mut service = match &scope {
             Scope::Signed { service, .. } => Service::of_signing_name(service),
@@ -163,10 +155,7 @@ impl Request {
     /// The first query parameter of a name.
     #[must_use]
     pub fn query(&self, name: &str) -> Option<&str> {
-        self.query
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
+        self.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     /// The operation that X-Amz-Target names, if its prefix is this service's.
@@ -192,11 +181,8 @@ impl Request {
             | Service::OpenSearch
             | Service::Firehose
             | Service::Unknown => {
-                const READS: [&str; 7] = [
-                    "Get", "List", "Describe", "Head", "Filter", "Simulate", "Test",
-                ];
-                !self.operation.is_empty()
-                    && !READS.iter().any(|verb| self.operation.starts_with(verb))
+                const READS: [&str; 7] = ["Get", "List", "Describe", "Head", "Filter", "Simulate", "Test"];
+                !self.operation.is_empty() && !READS.iter().any(|verb| self.operation.starts_with(verb))
             }
         }
     }
@@ -219,9 +205,7 @@ impl<'a> DomainPath<'a> {
     pub fn read(path: &'a str) -> Option<Self> {
         let path = path.strip_prefix("/domain/")?;
         let (region, path) = path.split_once('/')?;
-        let (name, rest) = path
-            .find('/')
-            .map_or((path, "/"), |slash| path.split_at(slash));
+        let (name, rest) = path.find('/').map_or((path, "/"), |slash| path.split_at(slash));
         Some(Self { region, name, rest })
     }
 }
@@ -233,10 +217,7 @@ pub fn decode_pairs(text: &str) -> Vec<(String, String)> {
         .filter(|pair| !pair.is_empty())
         .map(|pair| {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            (
-                decode(&key.replace('+', " ")),
-                decode(&value.replace('+', " ")),
-            )
+            (decode(&key.replace('+', " ")), decode(&value.replace('+', " ")))
         })
         .collect()
 }
@@ -250,50 +231,28 @@ pub fn decode(text: &str) -> String {
 enum Scope {
     None,
     Malformed,
-    Signed {
-        access_key: String,
-        region: String,
-        service: String,
-    },
+    Signed { access_key: String, region: String, service: String },
 }
 
 impl Scope {
     fn read(headers: &HeaderMap, query: &[(String, String)]) -> Self {
         if let Some(header) = headers.get(http::header::AUTHORIZATION) {
-            let Some(fields) = header
-                .to_str()
-                .ok()
-                .and_then(|text| text.strip_prefix("AWS4-HMAC-SHA256 "))
-            else {
+            let Some(fields) = header.to_str().ok().and_then(|text| text.strip_prefix("AWS4-HMAC-SHA256 ")) else {
                 return Self::Malformed;
             };
-            let field = |name: &str| {
-                fields
-                    .split(',')
-                    .find_map(|field| field.trim().strip_prefix(name)?.strip_prefix('='))
-            };
-            let dated =
-                headers.contains_key("x-amz-date") || headers.contains_key(http::header::DATE);
-            let (Some(credential), Some(_), Some(_), true) = (
-                field("Credential"),
-                field("SignedHeaders"),
-                field("Signature"),
-                dated,
-            ) else {
+            let field =
+                |name: &str| fields.split(',').find_map(|field| field.trim().strip_prefix(name)?.strip_prefix('='));
+            let dated = headers.contains_key("x-amz-date") || headers.contains_key(http::header::DATE);
+            let (Some(credential), Some(_), Some(_), true) =
+                (field("Credential"), field("SignedHeaders"), field("Signature"), dated)
+            else {
                 return Self::Malformed;
             };
             return Self::of_credential(credential);
         }
-        let parameter = |name: &str| {
-            query
-                .iter()
-                .find(|(key, _)| key == name)
-                .map(|(_, value)| value.as_str())
-        };
+        let parameter = |name: &str| query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
         match parameter("X-Amz-Credential") {
-            Some(credential) if parameter("X-Amz-Signature").is_some() => {
-                Self::of_credential(credential)
-            }
+            Some(credential) if parameter("X-Amz-Signature").is_some() => Self::of_credential(credential),
             Some(_) => Self::Malformed,
             None => Self::None,
         }
@@ -307,11 +266,7 @@ impl Scope {
         if access_key.is_empty() || date.len() != 8 || region.is_empty() {
             return Self::Malformed;
         }
-        Self::Signed {
-            access_key: access_key.to_owned(),
-            region: region.to_owned(),
-            service: service.to_owned(),
-        }
+        Self::Signed { access_key: access_key.to_owned(), region: region.to_owned(), service: service.to_owned() }
     }
 }
 
@@ -356,17 +311,9 @@ mod tests {
 
     #[test]
     fn the_scope_decides_service_and_region() {
-        let request = read(
-            signed("firehose")
-                .header("x-amz-target", "Firehose_20150804.PutRecord")
-                .uri("/"),
-        );
+        let request = read(signed("firehose").header("x-amz-target", "Firehose_20150804.PutRecord").uri("/"));
         assert_eq!(
-            (
-                request.service,
-                request.region.as_str(),
-                request.operation.as_str()
-            ),
+            (request.service, request.region.as_str(), request.operation.as_str()),
             (Service::Firehose, "eu-west-1", "PutRecord")
         );
     }
@@ -374,27 +321,16 @@ mod tests {
     #[test]
     fn a_path_below_an_endpoint_is_the_domain_s() {
         let request = read(signed("es").uri("/domain/eu-west-1/logs/_cluster/health?pretty"));
-        assert_eq!(
-            (request.service, request.query("pretty")),
-            (Service::Domain, Some(""))
-        );
+        assert_eq!((request.service, request.query("pretty")), (Service::Domain, Some("")));
         assert_eq!(
             DomainPath::read(&request.path),
-            Some(DomainPath {
-                region: "eu-west-1",
-                name: "logs",
-                rest: "/_cluster/health"
-            })
+            Some(DomainPath { region: "eu-west-1", name: "logs", rest: "/_cluster/health" })
         );
     }
 
     #[test]
     fn an_incomplete_signature_is_not_one() {
-        let request = read(
-            http::Request::builder()
-                .header("authorization", "AWS4-HMAC-SHA256 Credential=x")
-                .uri("/"),
-        );
+        let request = read(http::Request::builder().header("authorization", "AWS4-HMAC-SHA256 Credential=x").uri("/"));
         assert_eq!(request.caller, Caller::Malformed);
     }
 }

@@ -22,11 +22,7 @@ impl Response {
     /// An answer without a body.
     #[must_use]
     pub fn empty(status: u16) -> Self {
-        Self {
-            status,
-            headers: Vec::new(),
-            body: Bytes::new(),
-        }
+        Self { status, headers: Vec::new(), body: Bytes::new() }
     }
 
     /// An answer of the JSON 1.1 protocol.
@@ -44,21 +40,13 @@ impl Response {
     /// An answer in XML; the declaration is added.
     #[must_use]
     pub fn xml(status: u16, body: &str) -> Self {
-        Self::text(
-            status,
-            "application/xml",
-            format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{body}"),
-        )
+        Self::text(status, "application/xml", format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{body}"))
     }
 
     /// An answer of any media type.
     #[must_use]
     pub fn text(status: u16, media_type: &str, body: String) -> Self {
-        Self {
-            status,
-            headers: vec![("content-type".to_owned(), media_type.to_owned())],
-            body: Bytes::from(body),
-        }
+        Self { status, headers: vec![("content-type".to_owned(), media_type.to_owned())], body: Bytes::from(body) }
     }
 
     /// Adds a header.
@@ -105,11 +93,9 @@ pub fn error(request: &Request, status: u16, code: &str, message: &str) -> Respo
             Response::json_1_1(status, &json!({ "__type": code, "message": message }))
         }
         Service::OpenSearch | Service::Unknown => {
-            Response::json(status, &json!({ "message": message }))
-                .with_header("x-amzn-errortype", code)
+            Response::json(status, &json!({ "message": message })).with_header("x-amzn-errortype", code)
         }
-        Service::Domain => Response::json(status, &json!({ "Message": message }))
-            .with_header("x-amzn-errortype", code),
+        Service::Domain => Response::json(status, &json!({ "Message": message })).with_header("x-amzn-errortype", code),
     }
 }
 
@@ -117,12 +103,9 @@ pub fn error(request: &Request, status: u16, code: &str, message: &str) -> Respo
 #[must_use]
 pub fn unknown_operation(request: &Request) -> Response {
     match request.service {
-        Service::Iam | Service::Sts => error(
-            request,
-            400,
-            "InvalidAction",
-            "Could not find operation in the API of this version",
-        ),
+        Service::Iam | Service::Sts => {
+            error(request, 400, "InvalidAction", "Could not find operation in the API of this version")
+        }
         Service::S3 => error(
             request,
             501,
@@ -132,10 +115,8 @@ pub fn unknown_operation(request: &Request) -> Response {
         Service::Logs | Service::Tagging | Service::Firehose => {
             Response::json_1_1(400, &json!({ "__type": "UnknownOperationException" }))
         }
-        Service::OpenSearch | Service::Domain | Service::Unknown => {
-            Response::json(404, &json!({ "message": null }))
-                .with_header("x-amzn-errortype", "UnknownOperationException")
-        }
+        Service::OpenSearch | Service::Domain | Service::Unknown => Response::json(404, &json!({ "message": null }))
+            .with_header("x-amzn-errortype", "UnknownOperationException"),
     }
 }
 
@@ -145,14 +126,10 @@ pub fn throttled(request: &Request) -> Response {
     match request.service {
         Service::Iam | Service::Sts => error(request, 400, "Throttling", "Rate exceeded"),
         Service::S3 => error(request, 503, "SlowDown", "Please reduce your request rate."),
-        Service::Logs | Service::Firehose => {
-            error(request, 400, "ThrottlingException", "Rate exceeded")
-        }
+        Service::Logs | Service::Firehose => error(request, 400, "ThrottlingException", "Rate exceeded"),
         Service::Tagging => error(request, 400, "ThrottledException", "Rate exceeded"),
         Service::OpenSearch => error(request, 429, "ThrottlingException", "Rate exceeded"),
-        Service::Domain | Service::Unknown => {
-            error(request, 429, "TooManyRequests", "429 Too Many Requests /")
-        }
+        Service::Domain | Service::Unknown => error(request, 429, "TooManyRequests", "429 Too Many Requests /"),
     }
 }
 
@@ -165,33 +142,25 @@ pub fn access_denied(request: &Request, caller: &str, action: &str, resource: &s
             request,
             403,
             "AccessDenied",
-            &format!(
-                "User: {caller} is not authorized to perform: {action} on resource: {resource} {identity}"
-            ),
+            &format!("User: {caller} is not authorized to perform: {action} on resource: {resource} {identity}"),
         ),
         Service::S3 => error(
             request,
             403,
             "AccessDenied",
-            &format!(
-                "User: {caller} is not authorized to perform: {action} on resource: \"{resource}\" {identity}"
-            ),
+            &format!("User: {caller} is not authorized to perform: {action} on resource: \"{resource}\" {identity}"),
         ),
         Service::Logs | Service::Tagging | Service::Firehose => error(
             request,
             400,
             "AccessDeniedException",
-            &format!(
-                "User: {caller} is not authorized to perform: {action} on resource: {resource} {identity}"
-            ),
+            &format!("User: {caller} is not authorized to perform: {action} on resource: {resource} {identity}"),
         ),
         Service::OpenSearch | Service::Unknown => error(
             request,
             403,
             "AccessDeniedException",
-            &format!(
-                "User: {caller} is not authorized to perform: {action} on resource: {resource} {identity}"
-            ),
+            &format!("User: {caller} is not authorized to perform: {action} on resource: {resource} {identity}"),
         ),
         Service::Domain => error(
             request,
@@ -206,25 +175,16 @@ pub fn access_denied(request: &Request, caller: &str, action: &str, resource: &s
 #[must_use]
 pub fn unsigned(request: &Request) -> Response {
     match request.service {
-        Service::Iam | Service::Sts => error(
-            request,
-            403,
-            "MissingAuthenticationToken",
-            "Request is missing Authentication Token",
-        ),
+        Service::Iam | Service::Sts => {
+            error(request, 403, "MissingAuthenticationToken", "Request is missing Authentication Token")
+        }
         Service::S3 | Service::Domain => error(request, 403, "AccessDenied", "Access Denied"),
-        Service::Logs | Service::Tagging | Service::Firehose => error(
-            request,
-            400,
-            "MissingAuthenticationTokenException",
-            "Missing Authentication Token",
-        ),
-        Service::OpenSearch | Service::Unknown => error(
-            request,
-            403,
-            "MissingAuthenticationTokenException",
-            "Missing Authentication Token",
-        ),
+        Service::Logs | Service::Tagging | Service::Firehose => {
+            error(request, 400, "MissingAuthenticationTokenException", "Missing Authentication Token")
+        }
+        Service::OpenSearch | Service::Unknown => {
+            error(request, 403, "MissingAuthenticationTokenException", "Missing Authentication Token")
+        }
     }
 }
 
@@ -234,12 +194,8 @@ pub fn malformed_signature(request: &Request) -> Response {
     let (status, code) = match request.service {
         Service::Iam | Service::Sts => (400, "IncompleteSignature"),
         Service::S3 => (400, "AuthorizationHeaderMalformed"),
-        Service::Logs | Service::Tagging | Service::Firehose => {
-            (400, "IncompleteSignatureException")
-        }
-        Service::OpenSearch | Service::Domain | Service::Unknown => {
-            (403, "IncompleteSignatureException")
-        }
+        Service::Logs | Service::Tagging | Service::Firehose => (400, "IncompleteSignatureException"),
+        Service::OpenSearch | Service::Domain | Service::Unknown => (403, "IncompleteSignatureException"),
     };
     error(
         request,
@@ -272,11 +228,7 @@ pub fn refused_key(request: &Request, access_key: &str) -> Option<Response> {
     if access_key.starts_with("AKIAEXPIRED") {
         let status = match request.service {
             Service::S3 | Service::Logs | Service::Tagging | Service::Firehose => 400,
-            Service::Iam
-            | Service::Sts
-            | Service::OpenSearch
-            | Service::Domain
-            | Service::Unknown => 403,
+            Service::Iam | Service::Sts | Service::OpenSearch | Service::Domain | Service::Unknown => 403,
         };
         refusal(
             status,
@@ -287,10 +239,7 @@ pub fn refused_key(request: &Request, access_key: &str) -> Option<Response> {
         )
     } else if access_key.starts_with("AKIAINVALID") {
         refusal(
-            if json_like
-                && request.service != Service::OpenSearch
-                && request.service != Service::Domain
-            {
+            if json_like && request.service != Service::OpenSearch && request.service != Service::Domain {
                 400
             } else {
                 403
@@ -302,10 +251,7 @@ pub fn refused_key(request: &Request, access_key: &str) -> Option<Response> {
         )
     } else if access_key.starts_with("AKIAWRONGSECRET") {
         refusal(
-            if json_like
-                && request.service != Service::OpenSearch
-                && request.service != Service::Domain
-            {
+            if json_like && request.service != Service::OpenSearch && request.service != Service::Domain {
                 400
             } else {
                 403
@@ -335,11 +281,7 @@ impl Failure {
     /// A refusal.
     #[must_use]
     pub fn new(status: u16, code: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            status,
-            code,
-            message: message.into(),
-        }
+        Self { status, code, message: message.into() }
     }
 
     /// The answer in the shape of the request's service.

@@ -41,13 +41,7 @@ pub struct State {
 
 impl State {
     pub(crate) fn tables(&mut self) -> Vec<(&'static str, &mut dyn Stored)> {
-        let Self {
-            buckets,
-            objects,
-            uploads,
-            deleted,
-            locked,
-        } = self;
+        let Self { buckets, objects, uploads, deleted, locked } = self;
         vec![
             ("s3.buckets", buckets),
             ("s3.objects", objects),
@@ -58,30 +52,18 @@ impl State {
     }
 
     /// The buckets of a region by ARN, with their tags.
-    pub(crate) fn tagged(
-        &self,
-        context: &Context<'_>,
-        region: &str,
-    ) -> Vec<(String, BTreeMap<String, String>)> {
+    pub(crate) fn tagged(&self, context: &Context<'_>, region: &str) -> Vec<(String, BTreeMap<String, String>)> {
         self.buckets
             .iter()
             .filter(|(_, bucket)| bucket.region == region && bucket.owner == context.account)
-            .map(|(name, bucket)| {
-                (
-                    bucket_arn(region, name),
-                    bucket.tags.clone().unwrap_or_default(),
-                )
-            })
+            .map(|(name, bucket)| (bucket_arn(region, name), bucket.tags.clone().unwrap_or_default()))
             .collect()
     }
 
     /// The bodies that objects and parts name.
     pub(crate) fn blob_ids(&self) -> impl Iterator<Item = String> {
         let versions = self.objects.iter().flat_map(|(_, object)| &object.versions);
-        let parts = self
-            .uploads
-            .iter()
-            .flat_map(|(_, upload)| upload.parts.values());
+        let parts = self.uploads.iter().flat_map(|(_, upload)| upload.parts.values());
         versions
             .filter_map(|version| version.content.as_ref())
             .map(|content| content.blob.clone())
@@ -213,14 +195,7 @@ pub fn put_object(
 /// Reads the newest version of an object.
 #[must_use]
 pub fn object_body(world: &World, bucket: &str, key: &str) -> Option<Bytes> {
-    let content = world
-        .s3
-        .objects
-        .get(&format!("{bucket}/{key}"))?
-        .versions
-        .last()?
-        .content
-        .as_ref()?;
+    let content = world.s3.objects.get(&format!("{bucket}/{key}"))?.versions.last()?.content.as_ref()?;
     world.blobs.get(&content.blob).ok()
 }
 
@@ -274,11 +249,7 @@ const SUBRESOURCES: [&str; 31] = [
 /// The operation that method, path and query amount to.
 pub(crate) fn operation(request: &Request) -> String {
     let (bucket, key) = bucket_and_key(request);
-    let subresource = request
-        .query
-        .iter()
-        .map(|(name, _)| name.as_str())
-        .find(|name| SUBRESOURCES.contains(name));
+    let subresource = request.query.iter().map(|(name, _)| name.as_str()).find(|name| SUBRESOURCES.contains(name));
     let part = request.query("partNumber").is_some();
     let upload = request.query("uploadId").is_some();
     let copy = request.header("x-amz-copy-source").is_some();
@@ -386,11 +357,7 @@ pub(crate) fn handle(world: &mut World, context: &Context<'_>, request: &Request
     answer(world, context, request).unwrap_or_else(|failure| failure.answer(request))
 }
 
-fn answer(
-    world: &mut World,
-    context: &Context<'_>,
-    request: &Request,
-) -> Result<Response, Failure> {
+fn answer(world: &mut World, context: &Context<'_>, request: &Request) -> Result<Response, Failure> {
     if request.operation.is_empty() {
         return Ok(response::unknown_operation(request));
     }
@@ -404,9 +371,7 @@ fn answer(
     let bucket = world.s3.buckets.get(&name).ok_or_else(no_such_bucket)?;
     // Nothing but a 403 is said of a bucket of another account.
     if bucket.owner != context.account
-        || request
-            .header("x-amz-expected-bucket-owner")
-            .is_some_and(|expected| expected != bucket.owner)
+        || request.header("x-amz-expected-bucket-owner").is_some_and(|expected| expected != bucket.owner)
     {
         return Err(access_denied());
     }
@@ -419,9 +384,7 @@ fn answer(
             "PermanentRedirect",
             "The bucket you are attempting to access must be addressed using the specified endpoint. Please send all future requests to this endpoint.",
         );
-        return Ok(failure
-            .answer(request)
-            .with_header("x-amz-bucket-region", &bucket.region));
+        return Ok(failure.answer(request).with_header("x-amz-bucket-region", &bucket.region));
     }
     if key.len() > 1024 {
         return Err(Failure::new(400, "KeyTooLongError", "Your key is too long"));
@@ -439,9 +402,7 @@ fn answer(
         "CreateMultipartUpload" => multipart::create(world, context, request, &name, &key),
         "UploadPart" => multipart::upload_part(world, context, request, &name, &key, body),
         "ListParts" => multipart::list_parts(world, request, &name, &key),
-        "CompleteMultipartUpload" => {
-            multipart::complete(world, context, request, &name, &key, &body)
-        }
+        "CompleteMultipartUpload" => multipart::complete(world, context, request, &name, &key, &body),
         "AbortMultipartUpload" => multipart::abort(world, request, &name, &key),
         "PutObject" => object::put(world, context, request, &name, &key, body),
         "GetObject" | "HeadObject" => object::get(world, request, &name, &key),
@@ -470,11 +431,7 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
 fn to_xml<T: Serialize>(root: &str, value: &T) -> Result<String, Failure> {
     let text = quick_xml::se::to_string_with_root(root, value)
         .map_err(|error| Failure::new(500, "InternalError", error.to_string()))?;
-    Ok(text.replacen(
-        &format!("<{root}"),
-        &format!("<{root} xmlns=\"{NAMESPACE}\""),
-        1,
-    ))
+    Ok(text.replacen(&format!("<{root}"), &format!("<{root} xmlns=\"{NAMESPACE}\""), 1))
 }
 
 fn malformed_xml() -> Failure {

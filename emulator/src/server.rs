@@ -60,12 +60,7 @@ pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Shared {
     fn context(&self) -> Context<'_> {
-        Context {
-            now: self.clock.now(),
-            timing: &self.timing,
-            account: &self.account,
-            address: self.address,
-        }
+        Context { now: self.clock.now(), timing: &self.timing, account: &self.account, address: self.address }
     }
 
     /// Lets happen what is due.
@@ -105,9 +100,7 @@ impl Shared {
                 &permission.action,
                 &permission.resource,
             ),
-            (None, Staleness::Stale, Some(before)) => {
-                world::handle(&mut before.clone(), &context, request)
-            }
+            (None, Staleness::Stale, Some(before)) => world::handle(&mut before.clone(), &context, request),
             (None, Staleness::Stale | Staleness::Fresh, _) => {
                 if request.is_write() && held.before_last_write.is_some() {
                     held.before_last_write = Some(held.world.clone());
@@ -193,16 +186,9 @@ async fn serve_connection(stream: TcpStream, shared: Arc<Shared>) {
     let _ = connection.await;
 }
 
-async fn serve(
-    shared: Arc<Shared>,
-    request: http::Request<Incoming>,
-) -> Result<http::Response<Full<Bytes>>, Dropped> {
+async fn serve(shared: Arc<Shared>, request: http::Request<Incoming>) -> Result<http::Response<Full<Bytes>>, Dropped> {
     let (parts, body) = request.into_parts();
-    let body = Limited::new(body, LARGEST_BODY_BYTES)
-        .collect()
-        .await
-        .map_err(|_| Dropped)?
-        .to_bytes();
+    let body = Limited::new(body, LARGEST_BODY_BYTES).collect().await.map_err(|_| Dropped)?.to_bytes();
     let request = Request::read(parts, body);
     let when = shared.clock.now();
     let order = locked(&shared.orders).decide(&request);
@@ -221,11 +207,7 @@ async fn serve(
         return stall(&shared, reached).await;
     }
     let answer = match &order.effect {
-        Some(Effect::Error {
-            status,
-            code,
-            message,
-        }) => response::error(&request, *status, code, message),
+        Some(Effect::Error { status, code, message }) => response::error(&request, *status, code, message),
         Some(Effect::Throttle) => response::throttled(&request),
         Some(Effect::DropConnection(Moment::Before)) => {
             record(None);
@@ -259,26 +241,15 @@ async fn stall(
 }
 
 fn as_http(request: &Request, answer: Response) -> http::Response<Full<Bytes>> {
-    let Response {
-        status,
-        headers,
-        body,
-    } = answer;
-    let id_header = if request.service == Service::S3 {
-        "x-amz-request-id"
-    } else {
-        "x-amzn-requestid"
-    };
-    let mut response = http::Response::builder()
-        .status(status)
-        .header(id_header, &request.id);
+    let Response { status, headers, body } = answer;
+    let id_header = if request.service == Service::S3 { "x-amz-request-id" } else { "x-amzn-requestid" };
+    let mut response = http::Response::builder().status(status).header(id_header, &request.id);
     for (name, value) in headers {
         response = response.header(name, value);
     }
     response.body(Full::new(body)).unwrap_or_else(|error| {
-        let mut broken = http::Response::new(Full::new(Bytes::from(format!(
-            "the emulator made a bad header: {error}"
-        ))));
+        let mut broken =
+            http::Response::new(Full::new(Bytes::from(format!("the emulator made a bad header: {error}"))));
         *broken.status_mut() = http::StatusCode::INTERNAL_SERVER_ERROR;
         broken
     })

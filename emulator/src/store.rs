@@ -41,11 +41,7 @@ impl Store {
     /// Locks the folder and replays its journal.
     pub(crate) fn open(folder: &Path) -> io::Result<(World, Self)> {
         fs::create_dir_all(folder)?;
-        let lock = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(folder.join("lock"))?;
+        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(folder.join("lock"))?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -56,10 +52,7 @@ impl Store {
             }
             Err(TryLockError::Error(error)) => return Err(error),
         }
-        let mut world = World {
-            blobs: Blobs::in_folder(folder.join("bodies"))?,
-            ..World::default()
-        };
+        let mut world = World { blobs: Blobs::in_folder(folder.join("bodies"))?, ..World::default() };
         replay(&folder.join("journal"), &mut world)?;
         let named: BTreeSet<String> = world.s3.blob_ids().collect();
         world.blobs.sweep(&named)?;
@@ -128,10 +121,7 @@ fn replay(path: &Path, world: &mut World) -> io::Result<()> {
         Err(error) => return Err(error),
     };
     let unreadable = |number: usize, why: &dyn std::fmt::Display| {
-        io::Error::new(
-            io::ErrorKind::InvalidData,
-            format!("{}: line {number}: {why}", path.display()),
-        )
+        io::Error::new(io::ErrorKind::InvalidData, format!("{}: line {number}: {why}", path.display()))
     };
     let mut reader = BufReader::new(file);
     let mut line = Vec::new();
@@ -141,14 +131,10 @@ fn replay(path: &Path, world: &mut World) -> io::Result<()> {
         if line.last() != Some(&b'\n') {
             break;
         }
-        let record: Map<String, Value> =
-            serde_json::from_slice(&line).map_err(|error| unreadable(number, &error))?;
+        let record: Map<String, Value> = serde_json::from_slice(&line).map_err(|error| unreadable(number, &error))?;
         if number == 1 {
             if record.get("format") != Some(&json!(FORMAT)) {
-                return Err(unreadable(
-                    number,
-                    &"written by another version of the emulator",
-                ));
+                return Err(unreadable(number, &"written by another version of the emulator"));
             }
             continue;
         }
@@ -158,15 +144,10 @@ fn replay(path: &Path, world: &mut World) -> io::Result<()> {
                 return Err(unreadable(number, &format!("there is no table {name}")));
             };
             let Value::Object(entries) = entries else {
-                return Err(unreadable(
-                    number,
-                    &format!("table {name} is not an object"),
-                ));
+                return Err(unreadable(number, &format!("table {name} is not an object")));
             };
             for (key, value) in entries {
-                table
-                    .restore(key, value)
-                    .map_err(|error| unreadable(number, &error))?;
+                table.restore(key, value).map_err(|error| unreadable(number, &error))?;
             }
         }
     }
@@ -237,33 +218,21 @@ mod tests {
         let (mut world, mut store) = Store::open(folder.path()).unwrap();
         let long = "x".repeat(1 << 16);
         for number in 0..200 {
-            world
-                .iam
-                .managed_policies
-                .insert("arn", format!("{number}{long}"));
+            world.iam.managed_policies.insert("arn", format!("{number}{long}"));
             store.commit(&mut world).unwrap();
         }
         drop(store);
         let size = fs::metadata(folder.path().join("journal")).unwrap().len();
         assert!(size < 6 << 20, "{size}");
         let (world, _store) = Store::open(folder.path()).unwrap();
-        assert_eq!(
-            world.iam.managed_policies.get("arn"),
-            Some(&format!("199{long}"))
-        );
+        assert_eq!(world.iam.managed_policies.get("arn"), Some(&format!("199{long}")));
     }
 
     #[test]
     fn a_journal_of_another_version_is_not_touched() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("journal"), "{\"format\":99}\n").unwrap();
-        assert_eq!(
-            Store::open(folder.path()).unwrap_err().kind(),
-            std::io::ErrorKind::InvalidData
-        );
-        assert_eq!(
-            fs::read_to_string(folder.path().join("journal")).unwrap(),
-            "{\"format\":99}\n"
-        );
+        assert_eq!(Store::open(folder.path()).unwrap_err().kind(), std::io::ErrorKind::InvalidData);
+        assert_eq!(fs::read_to_string(folder.path().join("journal")).unwrap(), "{\"format\":99}\n");
     }
 }

@@ -9,24 +9,15 @@ use crate::{
 
 /// The operation that the form names.
 pub(crate) fn operation(request: &Request) -> String {
-    Form::read(request)
-        .get("Action")
-        .unwrap_or_default()
-        .to_owned()
+    Form::read(request).get("Action").unwrap_or_default().to_owned()
 }
 
 pub(crate) fn handle(context: &Context<'_>, request: &Request) -> Response {
-    if request.operation != "GetCallerIdentity"
-        || Form::read(request).get("Version") != Some("2011-06-15")
-    {
+    if request.operation != "GetCallerIdentity" || Form::read(request).get("Version") != Some("2011-06-15") {
         return response::unknown_operation(request);
     }
     let result = element("Arn", &context.caller_arn(&request.region))
         + &element("UserId", "AIDAEMULATEDLOCALUSER")
         + &element("Account", context.account);
-    query::answer(
-        request,
-        "https://sts.amazonaws.com/doc/2011-06-15/",
-        Some(&result),
-    )
+    query::answer(request, "https://sts.amazonaws.com/doc/2011-06-15/", Some(&result))
 }

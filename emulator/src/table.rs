@@ -17,10 +17,7 @@ pub struct Table<V> {
 
 impl<V> Default for Table<V> {
     fn default() -> Self {
-        Self {
-            entries: BTreeMap::new(),
-            changed: BTreeSet::new(),
-        }
+        Self { entries: BTreeMap::new(), changed: BTreeSet::new() }
     }
 }
 
@@ -76,10 +73,7 @@ impl<V> Table<V> {
         prefix: &str,
     ) -> impl DoubleEndedIterator<Item = (&'a String, &'a V)> + use<'a, V> {
         let end = after_prefix(prefix);
-        let bounds = (
-            Bound::Included(prefix.to_owned()),
-            end.map_or(Bound::Unbounded, Bound::Excluded),
-        );
+        let bounds = (Bound::Included(prefix.to_owned()), end.map_or(Bound::Unbounded, Bound::Excluded));
         self.entries.range(bounds)
     }
 
@@ -136,10 +130,7 @@ impl<V: Serialize + DeserializeOwned> Stored for Table<V> {
     }
 
     fn everything(&self) -> serde_json::Map<String, Value> {
-        self.entries
-            .iter()
-            .map(|(key, value)| (key.clone(), as_json(value)))
-            .collect()
+        self.entries.iter().map(|(key, value)| (key.clone(), as_json(value))).collect()
     }
 
     fn restore(&mut self, key: String, value: Value) -> serde_json::Result<()> {
@@ -157,11 +148,7 @@ fn after_prefix(prefix: &str) -> Option<String> {
     let mut end: Vec<char> = prefix.chars().collect();
     while let Some(last) = end.pop() {
         // The step over the surrogates, which are no characters.
-        let next = if last == '\u{d7ff}' {
-            Some('\u{e000}')
-        } else {
-            char::from_u32(u32::from(last) + 1)
-        };
+        let next = if last == '\u{d7ff}' { Some('\u{e000}') } else { char::from_u32(u32::from(last) + 1) };
         if let Some(next) = next {
             end.push(next);
             return Some(end.into_iter().collect());
@@ -183,18 +170,10 @@ mod tests {
     #[test]
     fn a_prefix_finds_its_own_entries_only() {
         let mut table = Table::<u32>::default();
-        for (number, key) in ["a", "a/", "a/b", "a/\u{d7ff}", "a/\u{10ffff}x", "a0", "b"]
-            .into_iter()
-            .enumerate()
-        {
+        for (number, key) in ["a", "a/", "a/b", "a/\u{d7ff}", "a/\u{10ffff}x", "a0", "b"].into_iter().enumerate() {
             table.insert(key, u32::try_from(number).unwrap());
         }
-        let found = |prefix: &str| {
-            table
-                .with_prefix(prefix)
-                .map(|(_, number)| *number)
-                .collect::<Vec<_>>()
-        };
+        let found = |prefix: &str| table.with_prefix(prefix).map(|(_, number)| *number).collect::<Vec<_>>();
         assert_eq!(found("a/"), [1, 2, 3, 4]);
         assert_eq!(found("a/\u{d7ff}"), [3]);
         assert_eq!(found("a/\u{10ffff}"), [4]);

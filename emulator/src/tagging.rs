@@ -38,12 +38,7 @@ pub(crate) fn handle(world: &World, context: &Context<'_>, request: &Request) ->
     }
 }
 
-fn get_resources(
-    world: &World,
-    context: &Context<'_>,
-    region: &str,
-    input: &Input,
-) -> Result<Value, Failure> {
+fn get_resources(world: &World, context: &Context<'_>, region: &str, input: &Input) -> Result<Value, Failure> {
     let filters = tag_filters(input)?;
     let kinds = kinds(input)?;
     if input.get("TagsPerPage").is_some() {
@@ -51,9 +46,7 @@ fn get_resources(
     }
     let arns = input.texts("ResourceARNList")?;
     if arns.is_some() && (!filters.is_empty() || !kinds.is_empty()) {
-        return Err(
-            input.refuse("ResourceARNList cannot be used with TagFilters or ResourceTypeFilters")
-        );
+        return Err(input.refuse("ResourceARNList cannot be used with TagFilters or ResourceTypeFilters"));
     }
     let per_page = match input.ranged("ResourcesPerPage", 1, 100)? {
         Some(number) => usize::try_from(number).unwrap_or(1),
@@ -67,13 +60,10 @@ fn get_resources(
     found.retain(|(arn, tags)| {
         !tags.is_empty()
             && (kinds.is_empty() || kinds.iter().any(|kind| kind.covers(arn)))
-            && arns
-                .as_ref()
-                .is_none_or(|arns| arns.contains(&arn.as_str()))
-            && filters.iter().all(|(key, values)| {
-                tags.get(key)
-                    .is_some_and(|value| values.is_empty() || values.contains(value))
-            })
+            && arns.as_ref().is_none_or(|arns| arns.contains(&arn.as_str()))
+            && filters
+                .iter()
+                .all(|(key, values)| tags.get(key).is_some_and(|value| values.is_empty() || values.contains(value)))
     });
     found.sort();
     let skipped = match input.text("PaginationToken")? {
@@ -82,13 +72,7 @@ fn get_resources(
             .decode(token)
             .ok()
             .and_then(|bytes| String::from_utf8(bytes).ok()?.parse().ok())
-            .ok_or_else(|| {
-                Failure::new(
-                    400,
-                    "PaginationTokenExpiredException",
-                    "The pagination token is invalid.",
-                )
-            })?,
+            .ok_or_else(|| Failure::new(400, "PaginationTokenExpiredException", "The pagination token is invalid."))?,
     };
     // The last page has an empty token, not none.
     let token = if found.len().saturating_sub(skipped) > per_page {
@@ -101,10 +85,7 @@ fn get_resources(
         .skip(skipped)
         .take(per_page)
         .map(|(arn, tags)| {
-            let tags: Vec<Value> = tags
-                .into_iter()
-                .map(|(key, value)| json!({ "Key": key, "Value": value }))
-                .collect();
+            let tags: Vec<Value> = tags.into_iter().map(|(key, value)| json!({ "Key": key, "Value": value })).collect();
             json!({ "ResourceARN": arn, "Tags": tags })
         })
         .collect();
@@ -119,11 +100,8 @@ fn tag_filters(input: &Input) -> Result<Vec<(String, Vec<String>)>, Failure> {
     given
         .iter()
         .map(|filter| {
-            let key = filter["Key"]
-                .as_str()
-                .filter(|key| (1..=128).contains(&key.chars().count()));
-            let key =
-                key.ok_or_else(|| input.refuse("a tag filter needs a Key of 1 to 128 characters"))?;
+            let key = filter["Key"].as_str().filter(|key| (1..=128).contains(&key.chars().count()));
+            let key = key.ok_or_else(|| input.refuse("a tag filter needs a Key of 1 to 128 characters"))?;
             let values = match &filter["Values"] {
                 Value::Null => Vec::new(),
                 Value::Array(values) if values.len() <= 20 => values
@@ -174,16 +152,11 @@ fn kinds(input: &Input) -> Result<Vec<Kind>, Failure> {
             };
             if service.is_empty()
                 || resource == Some("")
-                || !service
-                    .bytes()
-                    .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+                || !service.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
             {
                 return Err(input.refuse(format!("Unsupported resource type: {kind}")));
             }
-            Ok(Kind {
-                service: service.to_owned(),
-                resource: resource.map(str::to_owned),
-            })
+            Ok(Kind { service: service.to_owned(), resource: resource.map(str::to_owned) })
         })
         .collect()
 }

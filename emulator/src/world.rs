@@ -35,14 +35,7 @@ pub struct World {
 impl World {
     /// Every table, by the name it has in the journal.
     pub(crate) fn tables(&mut self) -> Vec<(&'static str, &mut dyn Stored)> {
-        let Self {
-            iam,
-            s3,
-            logs,
-            opensearch,
-            firehose,
-            blobs: _,
-        } = self;
+        let Self { iam, s3, logs, opensearch, firehose, blobs: _ } = self;
         let mut tables = iam.tables();
         tables.extend(s3.tables());
         tables.extend(logs.tables());
@@ -69,11 +62,7 @@ impl Context<'_> {
     /// An ARN of this account; region and account are given as they stand in the ARN.
     #[must_use]
     pub fn arn(&self, service: &str, region: &str, resource: &str) -> String {
-        format!(
-            "arn:{}:{service}:{region}:{}:{resource}",
-            partition(region),
-            self.account
-        )
+        format!("arn:{}:{service}:{region}:{}:{resource}", partition(region), self.account)
     }
 
     /// Who calls: an IAM user of the account, named after the access key's kind.
@@ -110,19 +99,12 @@ impl Permission {
     /// A permission on a resource.
     #[must_use]
     pub fn new(action: impl Into<String>, resource: impl Into<String>) -> Self {
-        Self {
-            action: action.into(),
-            resource: resource.into(),
-        }
+        Self { action: action.into(), resource: resource.into() }
     }
 }
 
 /// The permissions that a request needs, all of them.
-pub(crate) fn permissions(
-    world: &World,
-    context: &Context<'_>,
-    request: &Request,
-) -> Vec<Permission> {
+pub(crate) fn permissions(world: &World, context: &Context<'_>, request: &Request) -> Vec<Permission> {
     match request.service {
         Service::Iam => iam::permissions(context, request),
         // GetCallerIdentity cannot be denied (IAM user guide).

@@ -22,12 +22,7 @@ struct Line {
 }
 
 impl Engine<'_> {
-    pub(super) fn bulk(
-        &mut self,
-        ask: Ask<'_>,
-        default: Option<&str>,
-        now: Timestamp,
-    ) -> Result<Value, Failure> {
+    pub(super) fn bulk(&mut self, ask: Ask<'_>, default: Option<&str>, now: Timestamp) -> Result<Value, Failure> {
         ask.allow(&["refresh", "wait_for_active_shards"])?;
         let refresh = read_refresh(ask)?;
         // Nothing is written before the whole request was read: one bad line refuses all.
@@ -36,18 +31,14 @@ impl Engine<'_> {
         let mut items = Vec::with_capacity(lines.len());
         let mut touched = std::collections::BTreeSet::new();
         for line in lines {
-            let Line {
-                name,
-                index,
-                id,
-                action,
-            } = line;
+            let Line { name, index, id, action } = line;
             let outcome = match action {
-                Action::Write(operation, source) => {
-                    self.write(operation, &index, id.as_deref(), &source, refresh, now)
-                }
-                Action::Unreadable(why) => Err(Failure::mapper_parsing("failed to parse")
-                    .caused_by(Failure::new(400, "json_parse_exception", why))),
+                Action::Write(operation, source) => self.write(operation, &index, id.as_deref(), &source, refresh, now),
+                Action::Unreadable(why) => Err(Failure::mapper_parsing("failed to parse").caused_by(Failure::new(
+                    400,
+                    "json_parse_exception",
+                    why,
+                ))),
                 Action::Delete => self.delete(&index, id.as_deref().unwrap_or_default()),
             };
             let item = match outcome {
@@ -79,19 +70,12 @@ impl Engine<'_> {
     }
 
     fn read_lines(&self, body: &[u8], default: Option<&str>) -> Result<Vec<Line>, Failure> {
-        let text =
-            std::str::from_utf8(body).map_err(|_| Failure::illegal_argument("Invalid UTF-8"))?;
+        let text = std::str::from_utf8(body).map_err(|_| Failure::illegal_argument("Invalid UTF-8"))?;
         if text.trim().is_empty() {
-            return Err(Failure::new(
-                400,
-                "parse_exception",
-                "request body is required",
-            ));
+            return Err(Failure::new(400, "parse_exception", "request body is required"));
         }
         if !text.ends_with('\n') {
-            return Err(Failure::illegal_argument(
-                "The bulk request must be terminated by a newline [\\n]",
-            ));
+            return Err(Failure::illegal_argument("The bulk request must be terminated by a newline [\\n]"));
         }
         let mut lines = Vec::new();
         let mut texts = text.lines().enumerate();
@@ -106,9 +90,7 @@ impl Engine<'_> {
             for (key, value) in &parameters {
                 match key.as_str() {
                     "_index" if self.explicit_index == ExplicitIndex::Refused => {
-                        return Err(Failure::illegal_argument(
-                            "explicit index in bulk is not allowed",
-                        ));
+                        return Err(Failure::illegal_argument("explicit index in bulk is not allowed"));
                     }
                     "_index" => index = Some(preview(value)),
                     "_id" => id = Some(preview(value)),
@@ -142,31 +124,21 @@ impl Engine<'_> {
                         "Malformed action/metadata line [{number}], no requests added"
                     )));
                 };
-                let operation = if name == "create" {
-                    Operation::Create
-                } else {
-                    Operation::Index
-                };
+                let operation = if name == "create" { Operation::Create } else { Operation::Index };
                 match serde_json::from_str(source) {
                     Ok(source) => Action::Write(operation, source),
                     Err(error) => Action::Unreadable(error.to_string()),
                 }
             };
-            lines.push(Line {
-                name,
-                index,
-                id,
-                action,
-            });
+            lines.push(Line { name, index, id, action });
         }
         Ok(lines)
     }
 }
 
 fn read_action(number: usize, line: &str) -> Result<(&'static str, Map<String, Value>), Failure> {
-    let malformed = |what: &str| {
-        Failure::illegal_argument(format!("Malformed action/metadata line [{number}], {what}"))
-    };
+    let malformed =
+        |what: &str| Failure::illegal_argument(format!("Malformed action/metadata line [{number}], {what}"));
     let Ok(Value::Object(object)) = serde_json::from_str::<Value>(line) else {
         return Err(malformed("expected START_OBJECT"));
     };

@@ -29,17 +29,12 @@ impl DateFormat {
             .split("||")
             .map(|one| Pattern::read(one).map_err(|why| format!("Invalid format: [{one}]: {why}")))
             .collect::<Result<Vec<_>, _>>()?;
-        Ok(Self {
-            written: written.to_owned(),
-            patterns,
-        })
+        Ok(Self { written: written.to_owned(), patterns })
     }
 
     /// Milliseconds since 1970 in UTC, or `None` where no format fits.
     pub(crate) fn milliseconds(&self, text: &str, rounding: Rounding) -> Option<i64> {
-        self.patterns
-            .iter()
-            .find_map(|pattern| pattern.milliseconds(text, rounding))
+        self.patterns.iter().find_map(|pattern| pattern.milliseconds(text, rounding))
     }
 }
 
@@ -63,27 +58,18 @@ pub(crate) fn date_of_days(days: i64) -> (i64, i64, i64) {
     let shifted = days + 719_468;
     let era = shifted.div_euclid(146_097);
     let day_of_era = shifted - era * 146_097;
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_index = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_index + 2) / 5 + 1;
-    let month = if month_index < 10 {
-        month_index + 3
-    } else {
-        month_index - 9
-    };
+    let month = if month_index < 10 { month_index + 3 } else { month_index - 9 };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
     (year, month, day)
 }
 
 /// Days in a month of a year.
 pub(crate) fn days_in_month(year: i64, month: i64) -> i64 {
-    let (next_year, next_month) = if month == 12 {
-        (year + 1, 1)
-    } else {
-        (year, month + 1)
-    };
+    let (next_year, next_month) = if month == 12 { (year + 1, 1) } else { (year, month + 1) };
     days_since_epoch(next_year, next_month, 1) - days_since_epoch(year, month, 1)
 }
 
@@ -172,32 +158,21 @@ impl Pattern {
 
 /// The whole part times `scale`, and the milliseconds of the fraction.
 fn epoch(text: &str, scale: i64) -> Option<(i64, i64)> {
-    let (negative, digits) = text
-        .strip_prefix('-')
-        .map_or((false, text), |rest| (true, rest));
-    let (whole, fraction) = digits
-        .split_once('.')
-        .map_or((digits, None), |(whole, fraction)| (whole, Some(fraction)));
+    let (negative, digits) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
+    let (whole, fraction) = digits.split_once('.').map_or((digits, None), |(whole, fraction)| (whole, Some(fraction)));
     if whole.is_empty() || !whole.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
     let mut milliseconds = 0;
     if let Some(fraction) = fraction {
-        if fraction.is_empty()
-            || fraction.len() > 9
-            || !fraction.bytes().all(|byte| byte.is_ascii_digit())
-        {
+        if fraction.is_empty() || fraction.len() > 9 || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
             return None;
         }
         let padded = format!("{fraction:0<9}");
         milliseconds = padded.parse::<i64>().ok()? * scale / 1_000_000_000;
     }
     let whole = whole.parse::<i64>().ok()?.checked_mul(scale)?;
-    Some(if negative {
-        (-whole, -milliseconds)
-    } else {
-        (whole, milliseconds)
-    })
+    Some(if negative { (-whole, -milliseconds) } else { (whole, milliseconds) })
 }
 
 #[derive(Clone, Copy)]
@@ -212,10 +187,7 @@ fn optional_time(width: Width) -> Vec<Piece> {
         Width::Lenient => (1, 1),
     };
     vec![
-        Piece::Year {
-            least: year,
-            most: 4,
-        },
+        Piece::Year { least: year, most: 4 },
         Piece::Optional(vec![
             Piece::Literal('-'),
             Piece::Month { least },
@@ -231,10 +203,7 @@ fn optional_time(width: Width) -> Vec<Piece> {
                     Piece::Optional(vec![
                         Piece::Literal(':'),
                         Piece::Second { least },
-                        Piece::Optional(vec![
-                            Piece::Either('.', ','),
-                            Piece::Fraction { least: 1, most: 9 },
-                        ]),
+                        Piece::Optional(vec![Piece::Either('.', ','), Piece::Fraction { least: 1, most: 9 }]),
                     ]),
                 ]),
                 Piece::Optional(vec![Piece::Offset(Offset::Any)]),
@@ -243,10 +212,7 @@ fn optional_time(width: Width) -> Vec<Piece> {
     ]
 }
 
-fn java_pieces(
-    characters: &mut std::iter::Peekable<std::str::Chars<'_>>,
-    depth: usize,
-) -> Result<Vec<Piece>, String> {
+fn java_pieces(characters: &mut std::iter::Peekable<std::str::Chars<'_>>, depth: usize) -> Result<Vec<Piece>, String> {
     let mut pieces = Vec::new();
     while let Some(character) = characters.next() {
         match character {
@@ -293,19 +259,13 @@ fn java_letter(letter: char, count: usize) -> Result<Piece, String> {
         return too_many();
     }
     Ok(match letter {
-        'y' | 'u' => Piece::Year {
-            least: count,
-            most: count.max(4),
-        },
+        'y' | 'u' => Piece::Year { least: count, most: count.max(4) },
         'M' => Piece::Month { least: count },
         'd' => Piece::Day { least: count },
         'H' => Piece::Hour { least: count },
         'm' => Piece::Minute { least: count },
         's' => Piece::Second { least: count },
-        'S' if count <= 9 => Piece::Fraction {
-            least: count,
-            most: count,
-        },
+        'S' if count <= 9 => Piece::Fraction { least: count, most: count },
         'Z' if count <= 3 => Piece::Offset(Offset::Basic),
         'X' if count == 1 => Piece::Offset(Offset::HoursOrZulu),
         'X' if count == 2 => Piece::Offset(Offset::BasicOrZulu),
@@ -330,16 +290,7 @@ struct Found {
 
 impl Found {
     fn milliseconds(self, rounding: Rounding) -> Option<i64> {
-        let Self {
-            year,
-            month,
-            day,
-            hour,
-            minute,
-            second,
-            nanosecond,
-            offset_seconds,
-        } = self;
+        let Self { year, month, day, hour, minute, second, nanosecond, offset_seconds } = self;
         let fill = |low: i64, high: i64| match rounding {
             Rounding::Down => low,
             Rounding::Up => high,
@@ -358,8 +309,7 @@ impl Found {
         if !(1..=last_day).contains(&day) || hour > 23 || minute > 59 || second > 59 {
             return None;
         }
-        let seconds =
-            days_since_epoch(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second;
+        let seconds = days_since_epoch(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second;
         Some((seconds - offset_seconds) * 1_000 + nanosecond / 1_000_000)
     }
 }
@@ -425,11 +375,7 @@ fn take<'t>(piece: &Piece, text: &'t [u8], found: &mut Found) -> Option<&'t [u8]
 }
 
 fn digits(text: &[u8], least: usize, most: usize) -> Option<(i64, &[u8])> {
-    let count = text
-        .iter()
-        .take(most)
-        .take_while(|byte| byte.is_ascii_digit())
-        .count();
+    let count = text.iter().take(most).take_while(|byte| byte.is_ascii_digit()).count();
     if count < least {
         return None;
     }
@@ -474,9 +420,7 @@ mod tests {
     use super::{DateFormat, Rounding, date_of_days, days_since_epoch};
 
     fn read(format: &str, text: &str) -> Option<i64> {
-        DateFormat::read(format)
-            .unwrap()
-            .milliseconds(text, Rounding::Down)
+        DateFormat::read(format).unwrap().milliseconds(text, Rounding::Down)
     }
 
     const ISO: &str = "strict_date_optional_time";
@@ -487,23 +431,11 @@ mod tests {
     fn iso_forms_are_read_with_and_without_a_zone() {
         assert_eq!(read(ISO, "2020-05-11T14:44:44Z"), Some(MOMENT));
         assert_eq!(read(ISO, "2020-05-11T14:44:44"), Some(MOMENT));
-        assert_eq!(
-            read(ISO, "2020-05-11T14:44:44+0200"),
-            Some(MOMENT - 7_200_000)
-        );
-        assert_eq!(
-            read(ISO, "2020-05-11T14:44:44+02:00"),
-            Some(MOMENT - 7_200_000)
-        );
-        assert_eq!(
-            read(ISO, "2020-05-11T14:44:44,123+0200"),
-            Some(MOMENT - 7_200_000 + 123)
-        );
+        assert_eq!(read(ISO, "2020-05-11T14:44:44+0200"), Some(MOMENT - 7_200_000));
+        assert_eq!(read(ISO, "2020-05-11T14:44:44+02:00"), Some(MOMENT - 7_200_000));
+        assert_eq!(read(ISO, "2020-05-11T14:44:44,123+0200"), Some(MOMENT - 7_200_000 + 123));
         assert_eq!(read(ISO, "2020-05-11T14:44:44.5"), Some(MOMENT + 500));
-        assert_eq!(
-            read(ISO, "2020-05-11"),
-            Some(days_since_epoch(2020, 5, 11) * 86_400_000)
-        );
+        assert_eq!(read(ISO, "2020-05-11"), Some(days_since_epoch(2020, 5, 11) * 86_400_000));
     }
 
     #[test]
@@ -516,27 +448,15 @@ mod tests {
 
     #[test]
     fn the_default_format_of_python_logging_needs_its_own_pattern() {
-        assert_eq!(
-            read("yyyy-MM-dd HH:mm:ss,SSS", "2020-05-11 14:44:44,123"),
-            Some(MOMENT + 123)
-        );
+        assert_eq!(read("yyyy-MM-dd HH:mm:ss,SSS", "2020-05-11 14:44:44,123"), Some(MOMENT + 123));
         assert_eq!(read("yyyy-MM-dd HH:mm:ss,SSS", "2020-05-11 14:44:44"), None);
-        assert_eq!(
-            read("yyyy-MM-dd HH:mm:ss", "2020-05-11 14:44:44"),
-            Some(MOMENT)
-        );
+        assert_eq!(read("yyyy-MM-dd HH:mm:ss", "2020-05-11 14:44:44"), Some(MOMENT));
     }
 
     #[test]
     fn the_first_epoch_format_takes_the_number() {
-        assert_eq!(
-            read("epoch_second||epoch_millis", "1589208284.123"),
-            Some(MOMENT + 123)
-        );
-        assert_eq!(
-            read("epoch_millis||epoch_second", "1589208284.123"),
-            Some(1_589_208_284)
-        );
+        assert_eq!(read("epoch_second||epoch_millis", "1589208284.123"), Some(MOMENT + 123));
+        assert_eq!(read("epoch_millis||epoch_second", "1589208284.123"), Some(1_589_208_284));
         let year_52329 = read("epoch_second", "1589201084123").unwrap();
         assert_eq!(date_of_days(year_52329.div_euclid(86_400_000)).0, 52_329);
     }
@@ -545,10 +465,7 @@ mod tests {
     fn a_text_that_leaves_parts_out_is_rounded_as_asked() {
         let format = DateFormat::read(ISO).unwrap();
         let next_month = days_since_epoch(2020, 3, 1) * 86_400_000;
-        assert_eq!(
-            format.milliseconds("2020-02", Rounding::Up),
-            Some(next_month - 1)
-        );
+        assert_eq!(format.milliseconds("2020-02", Rounding::Up), Some(next_month - 1));
         assert_eq!(format.milliseconds("2020-02-30", Rounding::Down), None);
     }
 

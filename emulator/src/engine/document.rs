@@ -56,9 +56,7 @@ impl Engine<'_> {
     ) -> Result<Written, Failure> {
         let id = id.map_or_else(generated_id, str::to_owned);
         if id.is_empty() {
-            return Err(Failure::illegal_argument(
-                "if _id is specified it must not be empty",
-            ));
+            return Err(Failure::illegal_argument("if _id is specified it must not be empty"));
         }
         if id.len() > 512 {
             return Err(Failure::illegal_argument(format!(
@@ -94,23 +92,19 @@ impl Engine<'_> {
             return Err(Failure::new(
                 409,
                 "version_conflict_engine_exception",
-                format!(
-                    "[{id}]: version conflict, document already exists (current version [{}])",
-                    existing.version
-                ),
+                format!("[{id}]: version conflict, document already exists (current version [{}])", existing.version),
             )
             .on_index(index));
         }
         let version = existing.map_or(1, |existing| existing.version + 1);
-        let was_searchable = existing
-            .is_some_and(|existing| existing.searchable_at_milliseconds <= now.as_millisecond());
+        let was_searchable =
+            existing.is_some_and(|existing| existing.searchable_at_milliseconds <= now.as_millisecond());
         let limits = self.limits(&found.settings);
         let interval = settings::refresh_interval(&found.settings);
         let searchable_at_milliseconds = match (refresh, was_searchable, interval) {
             (Refresh::AtOnce, _, _) | (Refresh::ByInterval, true, _) => now.as_millisecond(),
             (Refresh::ByInterval, false, Some(interval)) => {
-                now.as_millisecond()
-                    + milliseconds(interval.mul_f64(self.refresh_scale.clamp(0.0, 1.0)))
+                now.as_millisecond() + milliseconds(interval.mul_f64(self.refresh_scale.clamp(0.0, 1.0)))
             }
             (Refresh::ByInterval, false, None) => i64::MAX,
         };
@@ -120,25 +114,10 @@ impl Engine<'_> {
         found.mapping.accept(&id, object, limits)?;
         let sequence_number = found.next_sequence_number;
         found.next_sequence_number += 1;
-        let document = Document {
-            source: source.clone(),
-            version,
-            sequence_number,
-            searchable_at_milliseconds,
-        };
+        let document = Document { source: source.clone(), version, sequence_number, searchable_at_milliseconds };
         self.data.documents.insert(key, document);
-        let (result, status) = if version == 1 {
-            ("created", 201)
-        } else {
-            ("updated", 200)
-        };
-        Ok(Written {
-            id,
-            version,
-            sequence_number,
-            result,
-            status,
-        })
+        let (result, status) = if version == 1 { ("created", 201) } else { ("updated", 200) };
+        Ok(Written { id, version, sequence_number, result, status })
     }
 
     /// Deletes a document; one that is not there is a 404 without an error.
@@ -153,33 +132,15 @@ impl Engine<'_> {
             Some(document) => {
                 found.deleted_documents += 1;
                 let version = document.version + 1;
-                Ok(Written {
-                    id: id.to_owned(),
-                    version,
-                    sequence_number,
-                    result: "deleted",
-                    status: 200,
-                })
+                Ok(Written { id: id.to_owned(), version, sequence_number, result: "deleted", status: 200 })
             }
-            None => Ok(Written {
-                id: id.to_owned(),
-                version: 1,
-                sequence_number,
-                result: "not_found",
-                status: 404,
-            }),
+            None => Ok(Written { id: id.to_owned(), version: 1, sequence_number, result: "not_found", status: 404 }),
         }
     }
 
     /// A write as an answer describes it.
     pub(crate) fn written(&self, index: &str, written: &Written) -> Value {
-        let Written {
-            id,
-            version,
-            sequence_number,
-            result,
-            status: _,
-        } = written;
+        let Written { id, version, sequence_number, result, status: _ } = written;
         let mut answer = json!({
             "_index": index,
             "_id": id,
@@ -207,9 +168,7 @@ impl Engine<'_> {
             Some("create") => Operation::Create,
             Some("index") | None => Operation::Index,
             Some(other) => {
-                return Err(Failure::illegal_argument(format!(
-                    "opType must be 'create' or 'index', found: [{other}]"
-                )));
+                return Err(Failure::illegal_argument(format!("opType must be 'create' or 'index', found: [{other}]")));
             }
         };
         self.write_as(operation, ask, index, id, now)
@@ -258,12 +217,7 @@ impl Engine<'_> {
         Ok(Answer::Json(written.status, self.written(index, &written)))
     }
 
-    pub(super) fn get_document(
-        &self,
-        ask: Ask<'_>,
-        index: &str,
-        id: &str,
-    ) -> Result<Answer, Failure> {
+    pub(super) fn get_document(&self, ask: Ask<'_>, index: &str, id: &str) -> Result<Answer, Failure> {
         ask.allow(&["realtime"])?;
         if self.index(index).is_none() {
             return Err(Failure::index_not_found(index));
@@ -272,11 +226,7 @@ impl Engine<'_> {
         if self.version.names_types() {
             answer["_type"] = json!("_doc");
         }
-        let Some(document) = self
-            .data
-            .documents
-            .get(&format!("{}/{id}", self.index_key(index)))
-        else {
+        let Some(document) = self.data.documents.get(&format!("{}/{id}", self.index_key(index))) else {
             return Ok(Answer::Json(404, answer));
         };
         answer["found"] = json!(true);
@@ -287,24 +237,13 @@ impl Engine<'_> {
         Ok(answer.into())
     }
 
-    pub(super) fn get_source(
-        &self,
-        ask: Ask<'_>,
-        index: &str,
-        id: &str,
-    ) -> Result<Answer, Failure> {
+    pub(super) fn get_source(&self, ask: Ask<'_>, index: &str, id: &str) -> Result<Answer, Failure> {
         ask.allow(&["realtime"])?;
-        match self
-            .data
-            .documents
-            .get(&format!("{}/{id}", self.index_key(index)))
-        {
+        match self.data.documents.get(&format!("{}/{id}", self.index_key(index))) {
             Some(document) => Ok(document.source.clone().into()),
-            None => Err(Failure::new(
-                404,
-                "resource_not_found_exception",
-                format!("Document not found [{index}]/[{id}]"),
-            )),
+            None => {
+                Err(Failure::new(404, "resource_not_found_exception", format!("Document not found [{index}]/[{id}]")))
+            }
         }
     }
 }
@@ -314,9 +253,7 @@ pub(super) fn read_refresh(ask: Ask<'_>) -> Result<Refresh, Failure> {
     match ask.parameter("refresh") {
         None | Some("false") => Ok(Refresh::ByInterval),
         Some("" | "true" | "wait_for") => Ok(Refresh::AtOnce),
-        Some(other) => Err(Failure::illegal_argument(format!(
-            "Unknown value for refresh: [{other}]."
-        ))),
+        Some(other) => Err(Failure::illegal_argument(format!("Unknown value for refresh: [{other}]."))),
     }
 }
 

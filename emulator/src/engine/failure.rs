@@ -14,13 +14,7 @@ pub(crate) struct Failure {
 
 impl Failure {
     pub(crate) fn new(status: u16, kind: &'static str, reason: impl Into<String>) -> Self {
-        Self {
-            status,
-            kind,
-            reason: reason.into(),
-            caused_by: None,
-            index: None,
-        }
+        Self { status, kind, reason: reason.into(), caused_by: None, index: None }
     }
 
     pub(crate) fn illegal_argument(reason: impl Into<String>) -> Self {
@@ -38,11 +32,7 @@ impl Failure {
     pub(crate) fn index_not_found(index: &str) -> Self {
         Self {
             index: Some(index.to_owned()),
-            ..Self::new(
-                404,
-                "index_not_found_exception",
-                format!("no such index [{index}]"),
-            )
+            ..Self::new(404, "index_not_found_exception", format!("no such index [{index}]"))
         }
     }
 

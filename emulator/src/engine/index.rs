@@ -32,22 +32,12 @@ impl Index {
 
     /// The copies beside the primary, with those that `auto_expand_replicas` asks for on so many nodes.
     fn replicas(&self, nodes: i64) -> i64 {
-        let expanded = self
-            .settings
-            .get("index.auto_expand_replicas")
-            .and_then(Value::as_str)
-            .and_then(|range| {
-                let (low, high) = range.split_once('-')?;
-                let high = if high == "all" {
-                    nodes - 1
-                } else {
-                    high.parse().ok()?
-                };
-                Some((nodes - 1).clamp(low.parse().ok()?, high.max(low.parse().ok()?)))
-            });
-        expanded
-            .or_else(|| settings::number(&self.settings, "index.number_of_replicas"))
-            .unwrap_or(1)
+        let expanded = self.settings.get("index.auto_expand_replicas").and_then(Value::as_str).and_then(|range| {
+            let (low, high) = range.split_once('-')?;
+            let high = if high == "all" { nodes - 1 } else { high.parse().ok()? };
+            Some((nodes - 1).clamp(low.parse().ok()?, high.max(low.parse().ok()?)))
+        });
+        expanded.or_else(|| settings::number(&self.settings, "index.number_of_replicas")).unwrap_or(1)
     }
 
     /// Copies that no node can hold, since two copies of a shard never share one.
@@ -56,13 +46,9 @@ impl Index {
     }
 
     pub(crate) fn is_write_blocked(&self) -> bool {
-        [
-            "index.blocks.write",
-            "index.blocks.read_only",
-            "index.blocks.read_only_allow_delete",
-        ]
-        .iter()
-        .any(|name| settings::flag(&self.settings, name) == Some(true))
+        ["index.blocks.write", "index.blocks.read_only", "index.blocks.read_only_allow_delete"]
+            .iter()
+            .any(|name| settings::flag(&self.settings, name) == Some(true))
     }
 }
 
@@ -70,9 +56,7 @@ impl Engine<'_> {
     /// The settings of an index that bear on its documents.
     pub(crate) fn limits(&self, settings: &Settings) -> Limits {
         let limit = |name: &str, default: usize| {
-            settings::number(settings, name)
-                .and_then(|number| usize::try_from(number).ok())
-                .unwrap_or(default)
+            settings::number(settings, name).and_then(|number| usize::try_from(number).ok()).unwrap_or(default)
         };
         Limits {
             total_fields: limit("index.mapping.total_fields.limit", 1_000),
@@ -117,16 +101,10 @@ impl Engine<'_> {
             )
             .on_index(name));
         }
-        let super::template::Start {
-            settings: mut all,
-            mut mapping,
-        } = self.start_of(name)?;
+        let super::template::Start { settings: mut all, mut mapping } = self.start_of(name)?;
         all.extend(own_settings);
         // Defaults of the service: five primaries and one replica (OpenSearch Service guide, sizing).
-        for (key, default) in [
-            ("index.number_of_shards", "5"),
-            ("index.number_of_replicas", "1"),
-        ] {
+        for (key, default) in [("index.number_of_shards", "5"), ("index.number_of_replicas", "1")] {
             all.entry(key.to_owned()).or_insert_with(|| json!(default));
         }
         if let Some(own) = own_mapping {
@@ -146,12 +124,7 @@ impl Engine<'_> {
         Ok(())
     }
 
-    pub(super) fn put_index(
-        &mut self,
-        ask: Ask<'_>,
-        name: &str,
-        now: Timestamp,
-    ) -> Result<Value, Failure> {
+    pub(super) fn put_index(&mut self, ask: Ask<'_>, name: &str, now: Timestamp) -> Result<Value, Failure> {
         ask.allow(&["wait_for_active_shards"])?;
         let body = ask.json()?.unwrap_or_else(|| json!({}));
         let mut own_settings = Settings::new();
@@ -162,9 +135,7 @@ impl Engine<'_> {
                 "mappings" => own_mapping = Some(read_mapping(value)?),
                 "aliases" if value.as_object().is_some_and(Map::is_empty) => {}
                 "aliases" => {
-                    return Err(Failure::illegal_argument(
-                        "the local AWS does not support [aliases]",
-                    ));
+                    return Err(Failure::illegal_argument("the local AWS does not support [aliases]"));
                 }
                 other => {
                     return Err(Failure::new(
@@ -188,20 +159,12 @@ impl Engine<'_> {
 
     pub(super) fn get_mapping(&self, ask: Ask<'_>, expression: &str) -> Result<Value, Failure> {
         ask.allow(&["local"])?;
-        self.describe(
-            ask,
-            expression,
-            |_, index| json!({"mappings": index.mapping.written()}),
-        )
+        self.describe(ask, expression, |_, index| json!({"mappings": index.mapping.written()}))
     }
 
     pub(super) fn get_settings(&self, ask: Ask<'_>, expression: &str) -> Result<Value, Failure> {
         ask.allow(&["local"])?;
-        self.describe(
-            ask,
-            expression,
-            |name, index| json!({"settings": written_settings(name, index)}),
-        )
+        self.describe(ask, expression, |name, index| json!({"settings": written_settings(name, index)}))
     }
 
     pub(super) fn put_mapping(&mut self, ask: Ask<'_>, expression: &str) -> Result<Value, Failure> {
@@ -222,11 +185,7 @@ impl Engine<'_> {
         Ok(json!({"acknowledged": true}))
     }
 
-    pub(super) fn put_settings(
-        &mut self,
-        ask: Ask<'_>,
-        expression: &str,
-    ) -> Result<Value, Failure> {
+    pub(super) fn put_settings(&mut self, ask: Ask<'_>, expression: &str) -> Result<Value, Failure> {
         ask.allow(&["preserve_existing"])?;
         let body = ask.needed_json()?;
         let body = body.get("settings").unwrap_or(&body);
@@ -240,18 +199,12 @@ impl Engine<'_> {
         Ok(json!({"acknowledged": true}))
     }
 
-    pub(super) fn delete_index(
-        &mut self,
-        ask: Ask<'_>,
-        expression: &str,
-    ) -> Result<Value, Failure> {
+    pub(super) fn delete_index(&mut self, ask: Ask<'_>, expression: &str) -> Result<Value, Failure> {
         ask.allow(&[])?;
         for name in self.resolve(ask, expression)? {
             let ids: Vec<String> = self.documents(&name).map(|(id, _)| id).collect();
             for id in ids {
-                self.data
-                    .documents
-                    .remove(&format!("{}{name}/{id}", self.scope));
+                self.data.documents.remove(&format!("{}{name}/{id}", self.scope));
             }
             let key = self.index_key(&name);
             self.data.indexes.remove(&key);
@@ -264,44 +217,27 @@ impl Engine<'_> {
         let nodes = self.data_nodes;
         let names = self.resolve(ask, expression);
         let missing = names.is_err();
-        let indexes: Vec<&Index> = names
-            .unwrap_or_default()
-            .iter()
-            .filter_map(|name| self.index(name))
-            .collect();
+        let indexes: Vec<&Index> = names.unwrap_or_default().iter().filter_map(|name| self.index(name)).collect();
         let primaries: i64 = indexes.iter().map(|index| index.shards()).sum();
         let unassigned: i64 = indexes.iter().map(|index| index.unassigned(nodes)).sum();
-        let all: i64 = indexes
-            .iter()
-            .map(|index| index.shards() * (1 + index.replicas(nodes)))
-            .sum();
+        let all: i64 = indexes.iter().map(|index| index.shards() * (1 + index.replicas(nodes))).sum();
         let status = match (missing, unassigned) {
             (true, _) => "red",
             (false, 0) => "green",
             (false, _) => "yellow",
         };
-        let rank = |status: &str| {
-            ["green", "yellow", "red"]
-                .iter()
-                .position(|one| *one == status)
-        };
+        let rank = |status: &str| ["green", "yellow", "red"].iter().position(|one| *one == status);
         let timed_out = match ask.parameter("wait_for_status") {
             Some(wanted) => match rank(wanted) {
                 Some(wanted) => rank(status) > Some(wanted),
                 None => {
-                    return Err(Failure::illegal_argument(format!(
-                        "unknown cluster health status [{wanted}]"
-                    )));
+                    return Err(Failure::illegal_argument(format!("unknown cluster health status [{wanted}]")));
                 }
             },
             None => missing,
         };
         #[expect(clippy::cast_precision_loss, reason = "a percentage of few shards")]
-        let percent = if all == 0 {
-            100.0
-        } else {
-            100.0 * (all - unassigned) as f64 / all as f64
-        };
+        let percent = if all == 0 { 100.0 } else { 100.0 * (all - unassigned) as f64 / all as f64 };
         let body = json!({
             "cluster_name": self.cluster_name,
             "status": status,
@@ -323,18 +259,11 @@ impl Engine<'_> {
         Ok(Answer::Json(if timed_out { 408 } else { 200 }, body))
     }
 
-    pub(super) fn cat_indices(
-        &self,
-        ask: Ask<'_>,
-        expression: &str,
-        now: Timestamp,
-    ) -> Result<Answer, Failure> {
+    pub(super) fn cat_indices(&self, ask: Ask<'_>, expression: &str, now: Timestamp) -> Result<Answer, Failure> {
         ask.allow(&["bytes", "h", "health", "s", "v"])?;
         for unsupported in ["health", "s"] {
             if ask.parameter(unsupported).is_some() {
-                return Err(Failure::illegal_argument(format!(
-                    "the local AWS does not support [{unsupported}] here"
-                )));
+                return Err(Failure::illegal_argument(format!("the local AWS does not support [{unsupported}] here")));
             }
         }
         let in_bytes = ask.parameter("bytes").is_some();
@@ -363,11 +292,7 @@ impl Engine<'_> {
             let Counts { documents, bytes } = self.counts(&name, now);
             let copies = u64::try_from(1 + index.replicas(self.data_nodes)).unwrap_or(1);
             let size = |bytes: u64| {
-                if in_bytes {
-                    bytes.to_string()
-                } else {
-                    human(bytes)
-                }
+                if in_bytes { bytes.to_string() } else { human(bytes) }
             };
             let mut row = Map::new();
             for column in &columns {
@@ -403,23 +328,14 @@ impl Engine<'_> {
             text.push('\n');
         }
         for row in rows {
-            let cells: Vec<String> = columns
-                .iter()
-                .filter_map(|column| row.get(column))
-                .map(preview)
-                .collect();
+            let cells: Vec<String> = columns.iter().filter_map(|column| row.get(column)).map(preview).collect();
             text.push_str(&cells.join(" "));
             text.push('\n');
         }
         Ok(Answer::Text(text))
     }
 
-    pub(super) fn stats(
-        &self,
-        ask: Ask<'_>,
-        expression: &str,
-        now: Timestamp,
-    ) -> Result<Value, Failure> {
+    pub(super) fn stats(&self, ask: Ask<'_>, expression: &str, now: Timestamp) -> Result<Value, Failure> {
         ask.allow(&["level"])?;
         let mut all = (0, 0, 0, 0);
         let mut indexes = Map::new();
@@ -434,16 +350,9 @@ impl Engine<'_> {
                 continue;
             };
             let Counts { documents, bytes } = self.counts(&name, now);
-            let copies =
-                u64::try_from(1 + index.replicas(self.data_nodes).min(self.data_nodes - 1))
-                    .unwrap_or(1);
+            let copies = u64::try_from(1 + index.replicas(self.data_nodes).min(self.data_nodes - 1)).unwrap_or(1);
             let deleted = index.deleted_documents;
-            all = (
-                all.0 + documents,
-                all.1 + deleted,
-                all.2 + bytes,
-                all.3 + bytes * copies,
-            );
+            all = (all.0 + documents, all.1 + deleted, all.2 + bytes, all.3 + bytes * copies);
             indexes.insert(
                 name,
                 json!({
@@ -460,12 +369,7 @@ impl Engine<'_> {
         }))
     }
 
-    pub(super) fn refresh(
-        &mut self,
-        ask: Ask<'_>,
-        expression: &str,
-        now: Timestamp,
-    ) -> Result<Value, Failure> {
+    pub(super) fn refresh(&mut self, ask: Ask<'_>, expression: &str, now: Timestamp) -> Result<Value, Failure> {
         ask.allow(&[])?;
         let names = self.resolve(ask, expression)?;
         for name in &names {
@@ -483,22 +387,13 @@ impl Engine<'_> {
             .map(|(id, _)| id)
             .collect();
         for id in hidden {
-            if let Some(document) = self
-                .data
-                .documents
-                .get_mut(&format!("{}{name}/{id}", self.scope))
-            {
+            if let Some(document) = self.data.documents.get_mut(&format!("{}{name}/{id}", self.scope)) {
                 document.searchable_at_milliseconds = now;
             }
         }
     }
 
-    pub(super) fn search(
-        &self,
-        ask: Ask<'_>,
-        expression: &str,
-        now: Timestamp,
-    ) -> Result<Value, Failure> {
+    pub(super) fn search(&self, ask: Ask<'_>, expression: &str, now: Timestamp) -> Result<Value, Failure> {
         ask.allow(&[
             "_source",
             "default_operator",
@@ -520,8 +415,7 @@ impl Engine<'_> {
             let Some(index) = self.index(name) else {
                 continue;
             };
-            let most =
-                settings::number(&index.settings, "index.max_result_window").unwrap_or(10_000);
+            let most = settings::number(&index.settings, "index.max_result_window").unwrap_or(10_000);
             let end = i64::try_from(search.from + search.size).unwrap_or(i64::MAX);
             if end > most {
                 return Err(shards_failed(Failure::illegal_argument(format!(
@@ -536,12 +430,7 @@ impl Engine<'_> {
                 if document.searchable_at_milliseconds > now.as_millisecond() {
                     continue;
                 }
-                let candidate = Candidate {
-                    id: &id,
-                    index: name,
-                    source: &document.source,
-                    mapping: &index.mapping,
-                };
+                let candidate = Candidate { id: &id, index: name, source: &document.source, mapping: &index.mapping };
                 if !search.query.finds(candidate, now).map_err(shards_failed)? {
                     continue;
                 }
@@ -567,7 +456,8 @@ impl Engine<'_> {
             .skip(from)
             .take(size)
             .map(|(keys, name, id, document)| {
-                let mut hit = json!({"_index": name, "_id": id, "_score": if sorted { Value::Null } else { json!(1.0) }});
+                let mut hit =
+                    json!({"_index": name, "_id": id, "_score": if sorted { Value::Null } else { json!(1.0) }});
                 if self.version.names_types() {
                     hit["_type"] = json!("_doc");
                 }
@@ -601,70 +491,39 @@ impl Engine<'_> {
         Ok(answer)
     }
 
-    pub(super) fn count(
-        &self,
-        ask: Ask<'_>,
-        expression: &str,
-        now: Timestamp,
-    ) -> Result<Value, Failure> {
+    pub(super) fn count(&self, ask: Ask<'_>, expression: &str, now: Timestamp) -> Result<Value, Failure> {
         ask.allow(&["default_operator", "df", "q"])?;
         let mut search = Search::default();
         let body = ask.json()?;
-        if let Some((key, _)) = body
-            .as_ref()
-            .and_then(Value::as_object)
-            .into_iter()
-            .flatten()
-            .find(|(key, _)| *key != "query")
+        if let Some((key, _)) =
+            body.as_ref().and_then(Value::as_object).into_iter().flatten().find(|(key, _)| *key != "query")
         {
-            return Err(Failure::parsing(format!(
-                "request does not support [{key}]"
-            )));
+            return Err(Failure::parsing(format!("request does not support [{key}]")));
         }
         search.read_body(body.as_ref())?;
         search.read_parameters(ask)?;
         let names = self.resolve(ask, expression)?;
         let found = self.find(&names, &search.query, now)?.len();
-        Ok(
-            json!({"count": found, "_shards": self.searched_shards(names.iter().map(String::as_str))}),
-        )
+        Ok(json!({"count": found, "_shards": self.searched_shards(names.iter().map(String::as_str))}))
     }
 
-    pub(super) fn delete_by_query(
-        &mut self,
-        ask: Ask<'_>,
-        expression: &str,
-        now: Timestamp,
-    ) -> Result<Value, Failure> {
+    pub(super) fn delete_by_query(&mut self, ask: Ask<'_>, expression: &str, now: Timestamp) -> Result<Value, Failure> {
         ask.allow(&["conflicts", "refresh", "wait_for_completion"])?;
         if ask.flag("wait_for_completion")? == Some(false) {
-            return Err(Failure::illegal_argument(
-                "the local AWS does not support [wait_for_completion=false]",
-            ));
+            return Err(Failure::illegal_argument("the local AWS does not support [wait_for_completion=false]"));
         }
         let body = ask.needed_json()?;
-        if let Some((key, _)) = body
-            .as_object()
-            .into_iter()
-            .flatten()
-            .find(|(key, _)| *key != "query")
-        {
+        if let Some((key, _)) = body.as_object().into_iter().flatten().find(|(key, _)| *key != "query") {
             return Err(Failure::parsing(format!("unknown field [{key}]")));
         }
         let query = body.get("query").ok_or_else(|| {
-            Failure::new(
-                400,
-                "action_request_validation_exception",
-                "Validation Failed: 1: query is missing;",
-            )
+            Failure::new(400, "action_request_validation_exception", "Validation Failed: 1: query is missing;")
         })?;
         let query = Query::read(query)?;
         let names = self.resolve(ask, expression)?;
         let found = self.find(&names, &query, now)?;
         for (index, id) in &found {
-            self.data
-                .documents
-                .remove(&format!("{}{index}/{id}", self.scope));
+            self.data.documents.remove(&format!("{}{index}/{id}", self.scope));
             let key = self.index_key(index);
             if let Some(index) = self.data.indexes.get_mut(&key) {
                 index.deleted_documents += 1;
@@ -691,24 +550,14 @@ impl Engine<'_> {
         }))
     }
 
-    fn find(
-        &self,
-        names: &[String],
-        query: &Query,
-        now: Timestamp,
-    ) -> Result<Vec<(String, String)>, Failure> {
+    fn find(&self, names: &[String], query: &Query, now: Timestamp) -> Result<Vec<(String, String)>, Failure> {
         let mut found = Vec::new();
         for name in names {
             let Some(index) = self.index(name) else {
                 continue;
             };
             for (id, document) in self.documents(name) {
-                let candidate = Candidate {
-                    id: &id,
-                    index: name,
-                    source: &document.source,
-                    mapping: &index.mapping,
-                };
+                let candidate = Candidate { id: &id, index: name, source: &document.source, mapping: &index.mapping };
                 if document.searchable_at_milliseconds <= now.as_millisecond()
                     && query.finds(candidate, now).map_err(shards_failed)?
                 {
@@ -721,12 +570,7 @@ impl Engine<'_> {
 
     /// The indexes that an expression names: names, patterns, `_all`, exclusions after a pattern.
     pub(super) fn resolve(&self, ask: Ask<'_>, expression: &str) -> Result<Vec<String>, Failure> {
-        let all = || {
-            self.data
-                .indexes
-                .with_prefix(&self.scope)
-                .map(|(key, _)| key[self.scope.len()..].to_owned())
-        };
+        let all = || self.data.indexes.with_prefix(&self.scope).map(|(key, _)| key[self.scope.len()..].to_owned());
         let mut found: BTreeMap<String, ()> = BTreeMap::new();
         let ignore_missing = ask.flag("ignore_unavailable")? == Some(true);
         for one in expression.split(',') {
@@ -750,34 +594,18 @@ impl Engine<'_> {
 
     fn resolve_some(&self, ask: Ask<'_>, expression: &str) -> Result<Vec<String>, Failure> {
         let names = self.resolve(ask, expression)?;
-        if names.is_empty() {
-            Err(Failure::index_not_found(expression))
-        } else {
-            Ok(names)
-        }
+        if names.is_empty() { Err(Failure::index_not_found(expression)) } else { Ok(names) }
     }
 
-    fn describe(
-        &self,
-        ask: Ask<'_>,
-        expression: &str,
-        what: impl Fn(&str, &Index) -> Value,
-    ) -> Result<Value, Failure> {
+    fn describe(&self, ask: Ask<'_>, expression: &str, what: impl Fn(&str, &Index) -> Value) -> Result<Value, Failure> {
         let names = self.resolve(ask, expression)?;
-        Ok(names
-            .iter()
-            .filter_map(|name| Some((name.clone(), what(name, self.index(name)?))))
-            .collect())
+        Ok(names.iter().filter_map(|name| Some((name.clone(), what(name, self.index(name)?)))).collect())
     }
 
     fn counts(&self, name: &str, now: Timestamp) -> Counts {
-        let mut counts = Counts {
-            documents: 0,
-            bytes: 208,
-        };
+        let mut counts = Counts { documents: 0, bytes: 208 };
         for (_, document) in self.documents(name) {
-            counts.documents +=
-                u64::from(document.searchable_at_milliseconds <= now.as_millisecond());
+            counts.documents += u64::from(document.searchable_at_milliseconds <= now.as_millisecond());
             counts.bytes += document.source.to_string().len() as u64;
         }
         counts
@@ -794,18 +622,13 @@ impl Engine<'_> {
     }
 
     fn searched_shards<'n>(&self, names: impl Iterator<Item = &'n str>) -> Value {
-        let total: i64 = names
-            .filter_map(|name| self.index(name))
-            .map(Index::shards)
-            .sum();
+        let total: i64 = names.filter_map(|name| self.index(name)).map(Index::shards).sum();
         json!({"total": total, "successful": total, "skipped": 0, "failed": 0})
     }
 
     /// `_shards` of a write to one index.
     pub(crate) fn written_shards(&self, name: &str) -> Value {
-        let replicas = self
-            .index(name)
-            .map_or(0, |index| index.replicas(self.data_nodes));
+        let replicas = self.index(name).map_or(0, |index| index.replicas(self.data_nodes));
         json!({"total": 1 + replicas, "successful": (1 + replicas).min(self.data_nodes), "failed": 0})
     }
 }
@@ -894,10 +717,7 @@ impl Search {
         match ask.parameter("_source") {
             Some("true") => self.source = SourceFilter::default(),
             Some("false") => self.source = SourceFilter::Nothing,
-            Some(fields) => {
-                self.source =
-                    SourceFilter::read(&fields.split(',').map(|one| json!(one)).collect())?;
-            }
+            Some(fields) => self.source = SourceFilter::read(&fields.split(',').map(|one| json!(one)).collect())?,
             None => {}
         }
         Ok(())
@@ -906,18 +726,12 @@ impl Search {
 
 enum SourceFilter {
     Nothing,
-    Some {
-        includes: Vec<String>,
-        excludes: Vec<String>,
-    },
+    Some { includes: Vec<String>, excludes: Vec<String> },
 }
 
 impl Default for SourceFilter {
     fn default() -> Self {
-        Self::Some {
-            includes: Vec::new(),
-            excludes: Vec::new(),
-        }
+        Self::Some { includes: Vec::new(), excludes: Vec::new() }
     }
 }
 
@@ -933,27 +747,18 @@ impl SourceFilter {
         match written {
             Value::Bool(true) => Ok(Self::default()),
             Value::Bool(false) => Ok(Self::Nothing),
-            Value::String(_) | Value::Array(_) => Ok(Self::Some {
-                includes: list(Some(written)),
-                excludes: Vec::new(),
-            }),
-            Value::Object(object) => {
-                if let Some((key, _)) = object
-                    .iter()
-                    .find(|(key, _)| *key != "includes" && *key != "excludes")
-                {
-                    return Err(Failure::parsing(format!(
-                        "Unknown key for a VALUE_STRING in [{key}]."
-                    )));
-                }
-                Ok(Self::Some {
-                    includes: list(object.get("includes")),
-                    excludes: list(object.get("excludes")),
-                })
+            Value::String(_) | Value::Array(_) => {
+                Ok(Self::Some { includes: list(Some(written)), excludes: Vec::new() })
             }
-            Value::Null | Value::Number(_) => Err(Failure::parsing(
-                "Expected one of [VALUE_BOOLEAN, START_OBJECT] for [_source]",
-            )),
+            Value::Object(object) => {
+                if let Some((key, _)) = object.iter().find(|(key, _)| *key != "includes" && *key != "excludes") {
+                    return Err(Failure::parsing(format!("Unknown key for a VALUE_STRING in [{key}].")));
+                }
+                Ok(Self::Some { includes: list(object.get("includes")), excludes: list(object.get("excludes")) })
+            }
+            Value::Null | Value::Number(_) => {
+                Err(Failure::parsing("Expected one of [VALUE_BOOLEAN, START_OBJECT] for [_source]"))
+            }
         }
     }
 
@@ -971,9 +776,7 @@ fn prune(value: &Value, path: &str, includes: &[String], excludes: &[String]) ->
     let names = |patterns: &[String]| {
         patterns.iter().any(|pattern| {
             matches_pattern(pattern, path)
-                || path
-                    .strip_prefix(pattern.as_str())
-                    .is_some_and(|rest| rest.starts_with('.'))
+                || path.strip_prefix(pattern.as_str()).is_some_and(|rest| rest.starts_with('.'))
         })
     };
     if !path.is_empty() && names(excludes) {
@@ -984,11 +787,7 @@ fn prune(value: &Value, path: &str, includes: &[String], excludes: &[String]) ->
             let kept: Map<String, Value> = object
                 .iter()
                 .filter_map(|(key, inner)| {
-                    let below = if path.is_empty() {
-                        key.clone()
-                    } else {
-                        format!("{path}.{key}")
-                    };
+                    let below = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
                     prune(inner, &below, includes, excludes).map(|inner| (key.clone(), inner))
                 })
                 .collect();
@@ -1002,12 +801,8 @@ fn prune(value: &Value, path: &str, includes: &[String], excludes: &[String]) ->
 }
 
 fn read_mapping(written: &Value) -> Result<Mapping, Failure> {
-    Mapping::read(written).map_err(|failure| {
-        Failure::mapper_parsing(format!(
-            "Failed to parse mapping [_doc]: {}",
-            failure.reason()
-        ))
-    })
+    Mapping::read(written)
+        .map_err(|failure| Failure::mapper_parsing(format!("Failed to parse mapping [_doc]: {}", failure.reason())))
 }
 
 fn read_track(value: &Value) -> Result<Option<usize>, Failure> {
@@ -1020,19 +815,13 @@ fn read_track(value: &Value) -> Result<Option<usize>, Failure> {
 
 fn natural(key: &str, value: &Value) -> Result<u64, Failure> {
     let text = preview(value);
-    text.parse().map_err(|_| {
-        Failure::illegal_argument(format!(
-            "[{key}] parameter cannot be negative or text, found [{text}]"
-        ))
-    })
+    text.parse()
+        .map_err(|_| Failure::illegal_argument(format!("[{key}] parameter cannot be negative or text, found [{text}]")))
 }
 
 fn written_settings(name: &str, index: &Index) -> Value {
     let mut all = index.settings.clone();
-    all.insert(
-        "index.creation_date".to_owned(),
-        json!(index.created_milliseconds.to_string()),
-    );
+    all.insert("index.creation_date".to_owned(), json!(index.created_milliseconds.to_string()));
     all.insert("index.provided_name".to_owned(), json!(name));
     all.insert("index.uuid".to_owned(), json!(index.uuid));
     settings::nested(&all)
@@ -1059,21 +848,11 @@ pub(crate) fn check_index_name(name: &str) -> Result<(), Failure> {
     } else {
         return Ok(());
     };
-    Err(Failure::new(
-        400,
-        "invalid_index_name_exception",
-        format!("Invalid index name [{name}], {why}"),
-    )
-    .on_index(name))
+    Err(Failure::new(400, "invalid_index_name_exception", format!("Invalid index name [{name}], {why}")).on_index(name))
 }
 
 fn shards_failed(cause: Failure) -> Failure {
-    Failure::new(
-        cause.status,
-        "search_phase_execution_exception",
-        "all shards failed",
-    )
-    .caused_by(cause)
+    Failure::new(cause.status, "search_phase_execution_exception", "all shards failed").caused_by(cause)
 }
 
 fn human(bytes: u64) -> String {

@@ -41,10 +41,7 @@ pub(crate) struct Mapping {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Field {
     /// `object` or `nested`.
-    Object {
-        parameters: Map<String, Value>,
-        properties: BTreeMap<String, Field>,
-    },
+    Object { parameters: Map<String, Value>, properties: BTreeMap<String, Field> },
     /// A field that holds values.
     Leaf(Leaf),
 }
@@ -127,25 +124,14 @@ impl Kind {
     }
 
     pub(crate) fn is_number(self) -> bool {
-        matches!(
-            self,
-            Self::Double | Self::Float | Self::HalfFloat | Self::ScaledFloat
-        ) || self.whole_range().is_some()
+        matches!(self, Self::Double | Self::Float | Self::HalfFloat | Self::ScaledFloat) || self.whole_range().is_some()
     }
 
     fn parameters(self) -> &'static [&'static str] {
         match self {
             Self::Alias => &["path"],
             Self::Binary => &["doc_values", "store", "meta"],
-            Self::Boolean => &[
-                "boost",
-                "copy_to",
-                "doc_values",
-                "index",
-                "meta",
-                "null_value",
-                "store",
-            ],
+            Self::Boolean => &["boost", "copy_to", "doc_values", "index", "meta", "null_value", "store"],
             Self::Date => &[
                 "boost",
                 "copy_to",
@@ -158,25 +144,10 @@ impl Kind {
                 "null_value",
                 "store",
             ],
-            Self::GeoPoint => &[
-                "copy_to",
-                "doc_values",
-                "ignore_malformed",
-                "ignore_z_value",
-                "index",
-                "meta",
-                "store",
-            ],
-            Self::Ip => &[
-                "boost",
-                "copy_to",
-                "doc_values",
-                "ignore_malformed",
-                "index",
-                "meta",
-                "null_value",
-                "store",
-            ],
+            Self::GeoPoint => {
+                &["copy_to", "doc_values", "ignore_malformed", "ignore_z_value", "index", "meta", "store"]
+            }
+            Self::Ip => &["boost", "copy_to", "doc_values", "ignore_malformed", "index", "meta", "null_value", "store"],
             Self::Keyword => &[
                 "boost",
                 "copy_to",
@@ -217,13 +188,7 @@ impl Kind {
                 "store",
                 "term_vector",
             ],
-            Self::Byte
-            | Self::Double
-            | Self::Float
-            | Self::HalfFloat
-            | Self::Integer
-            | Self::Long
-            | Self::Short => &[
+            Self::Byte | Self::Double | Self::Float | Self::HalfFloat | Self::Integer | Self::Long | Self::Short => &[
                 "boost",
                 "coerce",
                 "copy_to",
@@ -250,9 +215,7 @@ const ROOT_PARAMETERS: [&str; 9] = [
     "properties",
 ];
 
-const DYNAMIC_MATCHES: [&str; 7] = [
-    "object", "string", "long", "double", "boolean", "date", "binary",
-];
+const DYNAMIC_MATCHES: [&str; 7] = ["object", "string", "long", "double", "boolean", "date", "binary"];
 
 impl Mapping {
     /// Reads what a request says, refusing what the engines do not know.
@@ -286,14 +249,11 @@ impl Mapping {
         }
         if let Some(formats) = written.get("dynamic_date_formats") {
             for format in formats.as_array().into_iter().flatten() {
-                DateFormat::read(format.as_str().unwrap_or_default())
-                    .map_err(Failure::illegal_argument)?;
+                DateFormat::read(format.as_str().unwrap_or_default()).map_err(Failure::illegal_argument)?;
             }
         }
         let mut root = written.clone();
-        let properties = root
-            .remove("properties")
-            .map_or(Ok(BTreeMap::new()), |value| read_properties(&value))?;
+        let properties = root.remove("properties").map_or(Ok(BTreeMap::new()), |value| read_properties(&value))?;
         Ok(Self { root, properties })
     }
 
@@ -333,10 +293,7 @@ impl Mapping {
         while let Some(part) = parts.next() {
             walked.push(part);
             match properties.get(part)? {
-                Field::Object {
-                    parameters: _,
-                    properties: inner,
-                } => properties = inner,
+                Field::Object { parameters: _, properties: inner } => properties = inner,
                 Field::Leaf(leaf) if leaf.kind == Kind::Alias => {
                     return self.leaf(leaf.parameters.get("path")?.as_str()?);
                 }
@@ -357,10 +314,7 @@ impl Mapping {
         let mut properties = &self.properties;
         for part in path.split('.') {
             match properties.get(part) {
-                Some(Field::Object {
-                    parameters: _,
-                    properties: inner,
-                }) => properties = inner,
+                Some(Field::Object { parameters: _, properties: inner }) => properties = inner,
                 Some(Field::Leaf(_)) => return true,
                 None => return false,
             }
@@ -376,19 +330,9 @@ impl Mapping {
     }
 
     /// Adds what a document brings, or says why the document is refused. A refused document changes nothing.
-    pub(crate) fn accept(
-        &mut self,
-        id: &str,
-        document: &Map<String, Value>,
-        limits: Limits,
-    ) -> Result<(), Failure> {
+    pub(crate) fn accept(&mut self, id: &str, document: &Map<String, Value>, limits: Limits) -> Result<(), Failure> {
         let mut next = self.clone();
-        let mut reader = Reader {
-            root: &self.root,
-            id,
-            limits,
-            added: false,
-        };
+        let mut reader = Reader { root: &self.root, id, limits, added: false };
         let dynamic = match self.root.get("dynamic") {
             Some(written) => read_dynamic(written)?,
             None => Dynamic::Adds,
@@ -419,20 +363,19 @@ impl Reader<'_> {
     ) -> Result<(), Failure> {
         for (key, value) in object {
             if key.trim().is_empty() {
-                return Err(Failure::mapper_parsing("failed to parse").caused_by(
-                    Failure::illegal_argument("field name cannot be an empty string"),
-                ));
+                return Err(Failure::mapper_parsing("failed to parse")
+                    .caused_by(Failure::illegal_argument("field name cannot be an empty string")));
             }
             let (name, rest) = match key.split_once('.') {
-                Some((name, rest))
-                    if !name.is_empty() && !rest.is_empty() && !rest.ends_with('.') =>
-                {
+                Some((name, rest)) if !name.is_empty() && !rest.is_empty() && !rest.ends_with('.') => {
                     (name, Some(rest))
                 }
                 Some(_) => {
-                    return Err(Failure::mapper_parsing("failed to parse").caused_by(Failure::illegal_argument(format!(
-                        "object field starting or ending with a [.] makes object resolution ambiguous: [{key}]"
-                    ))));
+                    return Err(Failure::mapper_parsing("failed to parse").caused_by(Failure::illegal_argument(
+                        format!(
+                            "object field starting or ending with a [.] makes object resolution ambiguous: [{key}]"
+                        ),
+                    )));
                 }
                 None => (key.as_str(), None),
             };
@@ -464,9 +407,7 @@ impl Reader<'_> {
         if let Value::Array(elements) = value {
             let is_point = matches!(properties.get(name), Some(Field::Leaf(leaf)) if leaf.kind == Kind::GeoPoint);
             if !is_point || !elements.iter().all(Value::is_number) {
-                return elements
-                    .iter()
-                    .try_for_each(|element| self.field(properties, name, element, path, dynamic));
+                return elements.iter().try_for_each(|element| self.field(properties, name, element, path, dynamic));
             }
         }
         if !properties.contains_key(name) {
@@ -491,10 +432,7 @@ impl Reader<'_> {
         }
         match properties.get_mut(name) {
             None => Ok(()),
-            Some(Field::Object {
-                parameters,
-                properties: inner,
-            }) => {
+            Some(Field::Object { parameters, properties: inner }) => {
                 if parameters.get("enabled").and_then(flag) == Some(false) {
                     return Ok(());
                 }
@@ -504,21 +442,17 @@ impl Reader<'_> {
                 };
                 match value {
                     Value::Object(object) => self.object(inner, object, path, dynamic),
-                    Value::Null
-                    | Value::Bool(_)
-                    | Value::Number(_)
-                    | Value::String(_)
-                    | Value::Array(_) => Err(Failure::mapper_parsing(format!(
-                        "object mapping for [{path}] tried to parse field [{name}] as object, but found a concrete value"
-                    ))),
+                    Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+                        Err(Failure::mapper_parsing(format!(
+                            "object mapping for [{path}] tried to parse field [{name}] as object, but found a concrete value"
+                        )))
+                    }
                 }
             }
             Some(Field::Leaf(leaf)) => {
                 let leaf = leaf.clone();
                 self.value(&leaf, path, value)?;
-                leaf.fields
-                    .iter()
-                    .try_for_each(|(sub, field)| self.value(field, &join(path, sub), value))
+                leaf.fields.iter().try_for_each(|(sub, field)| self.value(field, &join(path, sub), value))
             }
         }
     }
@@ -604,10 +538,7 @@ impl Reader<'_> {
     }
 
     fn detected_format(&self, text: &str) -> Option<String> {
-        let own = self
-            .root
-            .get("dynamic_date_formats")
-            .and_then(Value::as_array);
+        let own = self.root.get("dynamic_date_formats").and_then(Value::as_array);
         let formats: Vec<&str> = match own {
             Some(formats) => formats.iter().filter_map(Value::as_str).collect(),
             None => DYNAMIC_FORMATS.to_vec(),
@@ -615,36 +546,27 @@ impl Reader<'_> {
         formats
             .into_iter()
             .find(|format| {
-                DateFormat::read(format)
-                    .is_ok_and(|format| format.milliseconds(text, Rounding::Down).is_some())
+                DateFormat::read(format).is_ok_and(|format| format.milliseconds(text, Rounding::Down).is_some())
             })
             .map(str::to_owned)
     }
 
     fn dynamic_template(&self, name: &str, path: &str, detected: &str) -> Option<&Value> {
         let templates = self.root.get("dynamic_templates")?.as_array()?;
-        templates
-            .iter()
-            .filter_map(Value::as_object)
-            .flat_map(Map::values)
-            .find_map(|template| {
-                let says = |key: &str| template.get(key).and_then(Value::as_str);
-                let fits = says("match_mapping_type")
-                    .is_none_or(|kind| kind == "*" || kind == detected)
-                    && says("match").is_none_or(|pattern| matches_pattern(pattern, name))
-                    && says("path_match").is_none_or(|pattern| matches_pattern(pattern, path))
-                    && !says("unmatch").is_some_and(|pattern| matches_pattern(pattern, name))
-                    && !says("path_unmatch").is_some_and(|pattern| matches_pattern(pattern, path));
-                if fits { template.get("mapping") } else { None }
-            })
+        templates.iter().filter_map(Value::as_object).flat_map(Map::values).find_map(|template| {
+            let says = |key: &str| template.get(key).and_then(Value::as_str);
+            let fits = says("match_mapping_type").is_none_or(|kind| kind == "*" || kind == detected)
+                && says("match").is_none_or(|pattern| matches_pattern(pattern, name))
+                && says("path_match").is_none_or(|pattern| matches_pattern(pattern, path))
+                && !says("unmatch").is_some_and(|pattern| matches_pattern(pattern, name))
+                && !says("path_unmatch").is_some_and(|pattern| matches_pattern(pattern, path));
+            if fits { template.get("mapping") } else { None }
+        })
     }
 }
 
 /// What dynamic date detection tries (Elasticsearch and OpenSearch reference, dynamic field mapping).
-const DYNAMIC_FORMATS: [&str; 2] = [
-    "strict_date_optional_time",
-    "yyyy/MM/dd HH:mm:ss||yyyy/MM/dd||epoch_millis",
-];
+const DYNAMIC_FORMATS: [&str; 2] = ["strict_date_optional_time", "yyyy/MM/dd HH:mm:ss||yyyy/MM/dd||epoch_millis"];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Malformed {
@@ -662,19 +584,11 @@ struct Refusal {
 
 impl Refusal {
     fn of_value(reason: String) -> Self {
-        Self {
-            of_value: Malformed::Value,
-            cause: Box::new(Failure::illegal_argument(reason)),
-            whole: None,
-        }
+        Self { of_value: Malformed::Value, cause: Box::new(Failure::illegal_argument(reason)), whole: None }
     }
 
     fn of_shape(kind: &'static str, reason: &str) -> Self {
-        Self {
-            of_value: Malformed::Shape,
-            cause: Box::new(Failure::new(400, kind, reason)),
-            whole: None,
-        }
+        Self { of_value: Malformed::Shape, cause: Box::new(Failure::new(400, kind, reason)), whole: None }
     }
 }
 
@@ -698,12 +612,10 @@ impl Leaf {
                     "input_coercion_exception",
                     "Current token (START_OBJECT) not numeric, can not use numeric value accessors",
                 ),
-                Kind::Double | Kind::Float | Kind::HalfFloat | Kind::ScaledFloat => {
-                    Refusal::of_shape(
-                        "parsing_exception",
-                        "Current token (START_OBJECT) not numeric, can not use numeric value accessors",
-                    )
-                }
+                Kind::Double | Kind::Float | Kind::HalfFloat | Kind::ScaledFloat => Refusal::of_shape(
+                    "parsing_exception",
+                    "Current token (START_OBJECT) not numeric, can not use numeric value accessors",
+                ),
                 Kind::Alias
                 | Kind::Binary
                 | Kind::Boolean
@@ -711,10 +623,7 @@ impl Leaf {
                 | Kind::GeoPoint
                 | Kind::Ip
                 | Kind::Keyword
-                | Kind::Text => Refusal::of_shape(
-                    "illegal_state_exception",
-                    "Can't get text on a START_OBJECT at 1:1",
-                ),
+                | Kind::Text => Refusal::of_shape("illegal_state_exception", "Can't get text on a START_OBJECT at 1:1"),
             });
         }
         match self.kind {
@@ -734,9 +643,7 @@ impl Leaf {
             Kind::Alias => Err(Refusal {
                 of_value: Malformed::Shape,
                 cause: Box::new(Failure::illegal_argument("alias")),
-                whole: Some(Box::new(Failure::mapper_parsing(
-                    "Cannot write to a field alias.",
-                ))),
+                whole: Some(Box::new(Failure::mapper_parsing("Cannot write to a field alias."))),
             }),
             Kind::Byte
             | Kind::Double
@@ -756,15 +663,9 @@ impl Leaf {
 
     /// The format of a date field.
     pub(crate) fn date_format(&self) -> DateFormat {
-        let written = self
-            .parameters
-            .get("format")
-            .and_then(Value::as_str)
-            .unwrap_or(DateFormat::DEFAULT);
+        let written = self.parameters.get("format").and_then(Value::as_str).unwrap_or(DateFormat::DEFAULT);
         // The format was read when the mapping was; the default stands in for a state file that was edited by hand.
-        DateFormat::read(written)
-            .or_else(|_| DateFormat::read(DateFormat::DEFAULT))
-            .expect("the default format is one")
+        DateFormat::read(written).or_else(|_| DateFormat::read(DateFormat::DEFAULT)).expect("the default format is one")
     }
 
     fn keyword(&self, value: &Value) -> Result<Option<Term>, Refusal> {
@@ -796,15 +697,11 @@ impl Leaf {
         let format = self.date_format();
         match format.milliseconds(&text, Rounding::Down) {
             // Dates are far below 2^53 milliseconds.
-            #[expect(
-                clippy::cast_precision_loss,
-                reason = "a double holds every millisecond of the years in use"
-            )]
+            #[expect(clippy::cast_precision_loss, reason = "a double holds every millisecond of the years in use")]
             Some(milliseconds) => Ok(Some(Term::Number(milliseconds as f64))),
             None => {
-                let mut refusal = Refusal::of_value(format!(
-                    "failed to parse date field [{text}] with format [{format}]"
-                ));
+                let mut refusal =
+                    Refusal::of_value(format!("failed to parse date field [{text}] with format [{format}]"));
                 refusal.cause = Box::new(refusal.cause.caused_by(Failure::new(
                     400,
                     "date_time_parse_exception",
@@ -821,10 +718,7 @@ impl Leaf {
         let number = match value {
             Value::Number(number) => number.clone(),
             Value::String(text) if !coerce => {
-                return Err(Refusal::of_value(format!(
-                    "{} value passed as String: {text}",
-                    kind.name()
-                )));
+                return Err(Refusal::of_value(format!("{} value passed as String: {text}", kind.name())));
             }
             Value::String(text) if text.is_empty() => return Ok(None),
             Value::String(text) => match serde_json::from_str::<serde_json::Number>(text.trim()) {
@@ -841,10 +735,7 @@ impl Leaf {
         let Some((low, high)) = kind.whole_range() else {
             let value = number.as_f64().unwrap_or(f64::NAN);
             let finite = match kind {
-                #[expect(
-                    clippy::cast_possible_truncation,
-                    reason = "the overflow is what is looked for"
-                )]
+                #[expect(clippy::cast_possible_truncation, reason = "the overflow is what is looked for")]
                 Kind::Float => (value as f32).is_finite(),
                 Kind::HalfFloat => value.abs() < 65_520.0,
                 Kind::Alias
@@ -877,15 +768,10 @@ impl Leaf {
         }
         let value = number.as_f64().unwrap_or(f64::NAN);
         if !coerce && value.fract() != 0.0 {
-            return Err(Refusal::of_value(format!(
-                "Value [{number}] has a decimal part"
-            )));
+            return Err(Refusal::of_value(format!("Value [{number}] has a decimal part")));
         }
         if !(low..=high).contains(&value) || (kind == Kind::Long && value >= high) {
-            return Err(Refusal::of_value(format!(
-                "Value [{number}] is out of range for a {}",
-                kind.name()
-            )));
+            return Err(Refusal::of_value(format!("Value [{number}] is out of range for a {}", kind.name())));
         }
         Ok(Some(Term::Number(value.trunc())))
     }
@@ -914,38 +800,29 @@ fn address(value: &Value) -> Result<Term, Refusal> {
 
 fn point(value: &Value) -> Result<Option<Term>, Refusal> {
     let pair = match value {
-        Value::Object(object) => object
-            .get("lat")
-            .and_then(Value::as_f64)
-            .zip(object.get("lon").and_then(Value::as_f64)),
+        Value::Object(object) => {
+            object.get("lat").and_then(Value::as_f64).zip(object.get("lon").and_then(Value::as_f64))
+        }
         Value::Array(numbers) => match numbers.as_slice() {
             [longitude, latitude] => latitude.as_f64().zip(longitude.as_f64()),
             _ => None,
         },
-        Value::String(text) => text.split_once(',').and_then(|(latitude, longitude)| {
-            latitude
-                .trim()
-                .parse()
-                .ok()
-                .zip(longitude.trim().parse().ok())
-        }),
+        Value::String(text) => text
+            .split_once(',')
+            .and_then(|(latitude, longitude)| latitude.trim().parse().ok().zip(longitude.trim().parse().ok())),
         Value::Null | Value::Bool(_) | Value::Number(_) => None,
     };
     match pair {
-        Some((latitude, longitude)) if latitude.abs() <= 90.0 && longitude.abs() <= 180.0 => {
-            Ok(None)
+        Some((latitude, longitude)) if latitude.abs() <= 90.0 && longitude.abs() <= 180.0 => Ok(None),
+        Some(_) | None => {
+            Err(Refusal::of_value("failed to parse geo_point: field must be either lat/lon or geohash".to_owned()))
         }
-        Some(_) | None => Err(Refusal::of_value(
-            "failed to parse geo_point: field must be either lat/lon or geohash".to_owned(),
-        )),
     }
 }
 
 fn read_properties(written: &Value) -> Result<BTreeMap<String, Field>, Failure> {
     let Some(written) = written.as_object() else {
-        return Err(Failure::mapper_parsing(
-            "Expected map for property [properties]",
-        ));
+        return Err(Failure::mapper_parsing("Expected map for property [properties]"));
     };
     written
         .iter()
@@ -965,9 +842,7 @@ fn read_properties(written: &Value) -> Result<BTreeMap<String, Field>, Failure> 
 
 fn read_field(name: &str, written: &Value) -> Result<Field, Failure> {
     let Some(written) = written.as_object() else {
-        return Err(Failure::mapper_parsing(format!(
-            "Expected map for property [fields] on field [{name}]"
-        )));
+        return Err(Failure::mapper_parsing(format!("Expected map for property [fields] on field [{name}]")));
     };
     let kind = match written.get("type") {
         Some(kind) => preview(kind),
@@ -979,9 +854,7 @@ fn read_field(name: &str, written: &Value) -> Result<Field, Failure> {
         }
         None if written.is_empty() => "object".to_owned(),
         None => {
-            return Err(Failure::mapper_parsing(format!(
-                "No type specified for field [{name}]"
-            )));
+            return Err(Failure::mapper_parsing(format!("No type specified for field [{name}]")));
         }
     };
     if kind == "object" || kind == "nested" {
@@ -999,25 +872,19 @@ fn read_field(name: &str, written: &Value) -> Result<Field, Failure> {
             }
         }
         let mut parameters = written.clone();
-        let properties = parameters
-            .remove("properties")
-            .map_or(Ok(BTreeMap::new()), |value| read_properties(&value))?;
+        let properties =
+            parameters.remove("properties").map_or(Ok(BTreeMap::new()), |value| read_properties(&value))?;
         if kind == "object" {
             parameters.remove("type");
         }
-        return Ok(Field::Object {
-            parameters,
-            properties,
-        });
+        return Ok(Field::Object { parameters, properties });
     }
     Ok(Field::Leaf(read_leaf(name, &kind, written)?))
 }
 
 fn read_leaf(name: &str, kind_name: &str, written: &Map<String, Value>) -> Result<Leaf, Failure> {
     let Some(kind) = Kind::read(kind_name) else {
-        return Err(Failure::mapper_parsing(format!(
-            "No handler for type [{kind_name}] declared on field [{name}]"
-        )));
+        return Err(Failure::mapper_parsing(format!("No handler for type [{kind_name}] declared on field [{name}]")));
     };
     let mut parameters = Map::new();
     let mut fields = BTreeMap::new();
@@ -1031,9 +898,10 @@ fn read_leaf(name: &str, kind_name: &str, written: &Map<String, Value>) -> Resul
                             "Expected map for property [fields] on field [{name}]"
                         )));
                     };
-                    let kind = field.get("type").map(preview).ok_or_else(|| {
-                        Failure::mapper_parsing(format!("no type specified for property [{sub}]"))
-                    })?;
+                    let kind = field
+                        .get("type")
+                        .map(preview)
+                        .ok_or_else(|| Failure::mapper_parsing(format!("no type specified for property [{sub}]")))?;
                     fields.insert(sub.clone(), read_leaf(sub, &kind, field)?);
                 }
             }
@@ -1045,29 +913,21 @@ fn read_leaf(name: &str, kind_name: &str, written: &Map<String, Value>) -> Resul
         }
     }
     if kind == Kind::Alias && !parameters.contains_key("path") {
-        return Err(Failure::mapper_parsing(format!(
-            "The [path] property must be specified for field [{name}]."
-        )));
+        return Err(Failure::mapper_parsing(format!("The [path] property must be specified for field [{name}].")));
     }
     if kind == Kind::ScaledFloat && !parameters.contains_key("scaling_factor") {
-        return Err(Failure::mapper_parsing(
-            "Field [scaling_factor] is required".to_owned(),
-        ));
+        return Err(Failure::mapper_parsing("Field [scaling_factor] is required".to_owned()));
     }
-    Ok(Leaf {
-        kind,
-        parameters,
-        fields,
-    })
+    Ok(Leaf { kind, parameters, fields })
 }
 
 fn check_parameter(name: &str, key: &str, value: &Value) -> Result<(), Failure> {
     match key {
         "format" => {
             let written = value.as_str().unwrap_or_default();
-            DateFormat::read(written).map(|_| ()).map_err(|why| {
-                Failure::mapper_parsing(format!("Error parsing [format] on field [{name}]: {why}"))
-            })
+            DateFormat::read(written)
+                .map(|_| ())
+                .map_err(|why| Failure::mapper_parsing(format!("Error parsing [format] on field [{name}]: {why}")))
         }
         "ignore_malformed"
         | "coerce"
@@ -1089,18 +949,13 @@ fn check_parameter(name: &str, key: &str, value: &Value) -> Result<(), Failure> 
 }
 
 fn unknown_parameter(key: &str, name: &str, kind: &str) -> Failure {
-    Failure::mapper_parsing(format!(
-        "unknown parameter [{key}] on mapper [{name}] of type [{kind}]"
-    ))
+    Failure::mapper_parsing(format!("unknown parameter [{key}] on mapper [{name}] of type [{kind}]"))
 }
 
 fn check_dynamic_templates(written: &Value) -> Result<(), Failure> {
     let wrong = || Failure::mapper_parsing("A dynamic template must be defined with a name");
     for template in written.as_array().ok_or_else(wrong)? {
-        let Some((name, body)) = template
-            .as_object()
-            .filter(|one| one.len() == 1)
-            .and_then(|one| one.iter().next())
+        let Some((name, body)) = template.as_object().filter(|one| one.len() == 1).and_then(|one| one.iter().next())
         else {
             return Err(wrong());
         };
@@ -1120,7 +975,10 @@ fn check_dynamic_templates(written: &Value) -> Result<(), Failure> {
                 "match_mapping_type" => {
                     let kind = preview(value);
                     if kind != "*" && !DYNAMIC_MATCHES.contains(&kind.as_str()) {
-                        return Err(Failure::mapper_parsing(format!("No field type matched on [{kind}], possible values are {DYNAMIC_MATCHES:?}").replace('"', "")));
+                        return Err(Failure::mapper_parsing(
+                            format!("No field type matched on [{kind}], possible values are {DYNAMIC_MATCHES:?}")
+                                .replace('"', ""),
+                        ));
                     }
                 }
                 "match_pattern" if value == "simple" => {}
@@ -1131,21 +989,14 @@ fn check_dynamic_templates(written: &Value) -> Result<(), Failure> {
                     )));
                 }
                 other => {
-                    return Err(Failure::illegal_argument(format!(
-                        "Illegal dynamic template parameter: [{other}]"
-                    )));
+                    return Err(Failure::illegal_argument(format!("Illegal dynamic template parameter: [{other}]")));
                 }
             }
         }
         if !body.contains_key("mapping") {
-            return Err(Failure::mapper_parsing(format!(
-                "template [{name}] must have a [mapping]"
-            )));
+            return Err(Failure::mapper_parsing(format!("template [{name}] must have a [mapping]")));
         }
-        if !["match", "path_match", "match_mapping_type"]
-            .iter()
-            .any(|key| body.contains_key(*key))
-        {
+        if !["match", "path_match", "match_mapping_type"].iter().any(|key| body.contains_key(*key)) {
             return Err(Failure::mapper_parsing(
                 "template must have match, path_match or match_mapping_type set".to_owned(),
             ));
@@ -1159,9 +1010,7 @@ fn read_dynamic(written: &Value) -> Result<Dynamic, Failure> {
         "true" => Ok(Dynamic::Adds),
         "false" => Ok(Dynamic::Ignores),
         "strict" => Ok(Dynamic::Refuses),
-        other => Err(Failure::mapper_parsing(format!(
-            "No enum constant for dynamic [{other}]"
-        ))),
+        other => Err(Failure::mapper_parsing(format!("No enum constant for dynamic [{other}]"))),
     }
 }
 
@@ -1179,9 +1028,7 @@ pub(crate) fn flag(value: &Value) -> Option<bool> {
         Value::Bool(value) => Some(*value),
         Value::String(text) if text == "true" => Some(true),
         Value::String(text) if text == "false" => Some(false),
-        Value::Null | Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_) => {
-            None
-        }
+        Value::Null | Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_) => None,
     }
 }
 
@@ -1197,14 +1044,8 @@ fn merge_properties(
                 into.insert(name, field);
             }
             (
-                Some(Field::Object {
-                    parameters,
-                    properties,
-                }),
-                Field::Object {
-                    parameters: newer_parameters,
-                    properties: newer_properties,
-                },
+                Some(Field::Object { parameters, properties }),
+                Field::Object { parameters: newer_parameters, properties: newer_properties },
             ) => {
                 merge_properties(properties, newer_properties, &path)?;
                 parameters.extend(newer_parameters);
@@ -1227,24 +1068,12 @@ fn merge_properties(
                 old.parameters = new.parameters;
                 old.fields.extend(new.fields);
             }
-            (
-                Some(Field::Object {
-                    parameters: _,
-                    properties: _,
-                }),
-                Field::Leaf(_),
-            ) => {
+            (Some(Field::Object { parameters: _, properties: _ }), Field::Leaf(_)) => {
                 return Err(Failure::illegal_argument(format!(
                     "can't merge a non object mapping [{path}] with an object mapping"
                 )));
             }
-            (
-                Some(Field::Leaf(_)),
-                Field::Object {
-                    parameters: _,
-                    properties: _,
-                },
-            ) => {
+            (Some(Field::Leaf(_)), Field::Object { parameters: _, properties: _ }) => {
                 return Err(Failure::illegal_argument(format!(
                     "can't merge a non object mapping [{path}] with an object mapping"
                 )));
@@ -1255,18 +1084,12 @@ fn merge_properties(
 }
 
 fn write_properties(properties: &BTreeMap<String, Field>) -> Value {
-    properties
-        .iter()
-        .map(|(name, field)| (name.clone(), write_field(field)))
-        .collect()
+    properties.iter().map(|(name, field)| (name.clone(), write_field(field))).collect()
 }
 
 fn write_field(field: &Field) -> Value {
     match field {
-        Field::Object {
-            parameters,
-            properties,
-        } => {
+        Field::Object { parameters, properties } => {
             let mut written = parameters.clone();
             if properties.is_empty() {
                 written.entry("type").or_insert_with(|| json!("object"));
@@ -1283,11 +1106,7 @@ fn write_leaf(leaf: &Leaf) -> Value {
     let mut written = leaf.parameters.clone();
     written.insert("type".to_owned(), json!(leaf.kind.name()));
     if !leaf.fields.is_empty() {
-        let fields = leaf
-            .fields
-            .iter()
-            .map(|(name, field)| (name.clone(), write_leaf(field)))
-            .collect();
+        let fields = leaf.fields.iter().map(|(name, field)| (name.clone(), write_leaf(field))).collect();
         written.insert("fields".to_owned(), fields);
     }
     Value::Object(written)
@@ -1297,27 +1116,15 @@ fn count(properties: &BTreeMap<String, Field>) -> usize {
     properties
         .values()
         .map(|field| match field {
-            Field::Object {
-                parameters: _,
-                properties,
-            } => 1 + count(properties),
+            Field::Object { parameters: _, properties } => 1 + count(properties),
             Field::Leaf(leaf) => 1 + leaf.fields.len(),
         })
         .sum()
 }
 
-fn check_depth(
-    properties: &BTreeMap<String, Field>,
-    depth: usize,
-    path: &str,
-    most: usize,
-) -> Result<(), Failure> {
+fn check_depth(properties: &BTreeMap<String, Field>, depth: usize, path: &str, most: usize) -> Result<(), Failure> {
     for (name, field) in properties {
-        if let Field::Object {
-            parameters: _,
-            properties,
-        } = field
-        {
+        if let Field::Object { parameters: _, properties } = field {
             let path = join(path, name);
             if depth + 1 > most {
                 return Err(Failure::illegal_argument(format!(
@@ -1334,20 +1141,14 @@ fn collect_paths(properties: &BTreeMap<String, Field>, path: &str, paths: &mut V
     for (name, field) in properties {
         let path = join(path, name);
         match field {
-            Field::Object {
-                parameters: _,
-                properties,
-            } => collect_paths(properties, &path, paths),
+            Field::Object { parameters: _, properties } => collect_paths(properties, &path, paths),
             Field::Leaf(_) => paths.push(path),
         }
     }
 }
 
 fn empty_object() -> Field {
-    Field::Object {
-        parameters: Map::new(),
-        properties: BTreeMap::new(),
-    }
+    Field::Object { parameters: Map::new(), properties: BTreeMap::new() }
 }
 
 fn default_type(detected: &str) -> &str {
@@ -1360,33 +1161,18 @@ fn default_type(detected: &str) -> &str {
 
 fn substitute(mapping: &Value, name: &str, dynamic_type: &str) -> Value {
     match mapping {
-        Value::String(text) => json!(
-            text.replace("{name}", name)
-                .replace("{dynamic_type}", dynamic_type)
-        ),
+        Value::String(text) => json!(text.replace("{name}", name).replace("{dynamic_type}", dynamic_type)),
         Value::Object(object) => object
             .iter()
-            .map(|(key, value)| {
-                (
-                    key.replace("{name}", name),
-                    substitute(value, name, dynamic_type),
-                )
-            })
+            .map(|(key, value)| (key.replace("{name}", name), substitute(value, name, dynamic_type)))
             .collect(),
-        Value::Array(elements) => elements
-            .iter()
-            .map(|value| substitute(value, name, dynamic_type))
-            .collect(),
+        Value::Array(elements) => elements.iter().map(|value| substitute(value, name, dynamic_type)).collect(),
         Value::Null | Value::Bool(_) | Value::Number(_) => mapping.clone(),
     }
 }
 
 fn join(path: &str, name: &str) -> String {
-    if path.is_empty() {
-        name.to_owned()
-    } else {
-        format!("{path}.{name}")
-    }
+    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }
 
 /// A value as the engines print it in messages: text without quotes, objects in Java's form.
@@ -1394,10 +1180,7 @@ pub(crate) fn preview(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Object(object) => {
-            let inner: Vec<_> = object
-                .iter()
-                .map(|(key, value)| format!("{key}={}", preview(value)))
-                .collect();
+            let inner: Vec<_> = object.iter().map(|(key, value)| format!("{key}={}", preview(value))).collect();
             format!("{{{}}}", inner.join(", "))
         }
         Value::Array(elements) => {

@@ -69,15 +69,11 @@ impl Query {
     /// Reads a query of the query DSL.
     pub(crate) fn read(written: &Value) -> Result<Self, Failure> {
         let Some(object) = written.as_object() else {
-            return Err(Failure::parsing(
-                "[_na] query malformed, must start with start_object",
-            ));
+            return Err(Failure::parsing("[_na] query malformed, must start with start_object"));
         };
         let mut clauses = object.iter();
         let Some((name, body)) = clauses.next() else {
-            return Err(Failure::illegal_argument(
-                "query malformed, empty clause found",
-            ));
+            return Err(Failure::illegal_argument("query malformed, empty clause found"));
         };
         if let Some((second, _)) = clauses.next() {
             return Err(Failure::parsing(format!(
@@ -89,149 +85,69 @@ impl Query {
             "match_none" => Ok(Self::None),
             "match" => {
                 let (field, body) = one_field(name, body)?;
-                let how = match parameter(body, "operator")
-                    .map(|operator| preview(operator).to_lowercase())
-                {
+                let how = match parameter(body, "operator").map(|operator| preview(operator).to_lowercase()) {
                     Some(operator) if operator == "and" => How::EveryWord,
                     Some(_) | None => How::AnyWord,
                 };
-                only(
-                    name,
-                    body,
-                    &[
-                        "query",
-                        "operator",
-                        "boost",
-                        "lenient",
-                        "fuzziness",
-                        "minimum_should_match",
-                    ],
-                )?;
+                only(name, body, &["query", "operator", "boost", "lenient", "fuzziness", "minimum_should_match"])?;
                 for unsupported in ["fuzziness", "minimum_should_match"] {
                     if parameter(body, unsupported).is_some() {
                         return Err(not_supported(name, unsupported));
                     }
                 }
-                Ok(Self::Words {
-                    field,
-                    text: preview(needed(name, body, "query")?),
-                    how,
-                })
+                Ok(Self::Words { field, text: preview(needed(name, body, "query")?), how })
             }
             "match_phrase" | "match_phrase_prefix" => {
                 let (field, body) = one_field(name, body)?;
                 only(name, body, &["query", "boost"])?;
-                let how = if name == "match_phrase" {
-                    How::Phrase
-                } else {
-                    How::PhrasePrefix
-                };
-                Ok(Self::Words {
-                    field,
-                    text: preview(needed(name, body, "query")?),
-                    how,
-                })
+                let how = if name == "match_phrase" { How::Phrase } else { How::PhrasePrefix };
+                Ok(Self::Words { field, text: preview(needed(name, body, "query")?), how })
             }
             "multi_match" => {
-                only(
-                    name,
-                    body,
-                    &["query", "fields", "type", "operator", "lenient"],
-                )?;
-                if body
-                    .get("type")
-                    .is_some_and(|kind| kind != "best_fields" && kind != "phrase")
-                {
+                only(name, body, &["query", "fields", "type", "operator", "lenient"])?;
+                if body.get("type").is_some_and(|kind| kind != "best_fields" && kind != "phrase") {
                     return Err(not_supported(name, "type"));
                 }
-                let how = if body.get("type").is_some_and(|kind| kind == "phrase") {
-                    How::Phrase
-                } else {
-                    How::AnyWord
-                };
+                let how =
+                    if body.get("type").is_some_and(|kind| kind == "phrase") { How::Phrase } else { How::AnyWord };
                 let text = preview(needed(name, body, "query")?);
                 let fields = names(body.get("fields")).unwrap_or_else(|| vec!["*".to_owned()]);
-                Ok(Self::Any(
-                    fields
-                        .into_iter()
-                        .map(|field| Self::Words {
-                            field,
-                            text: text.clone(),
-                            how,
-                        })
-                        .collect(),
-                ))
+                Ok(Self::Any(fields.into_iter().map(|field| Self::Words { field, text: text.clone(), how }).collect()))
             }
             "term" => {
                 let (field, body) = one_field(name, body)?;
                 only(name, body, &["value", "boost"])?;
                 if field == "_id" {
-                    return Ok(Self::Ids(BTreeSet::from([preview(needed(
-                        name, body, "value",
-                    )?)])));
+                    return Ok(Self::Ids(BTreeSet::from([preview(needed(name, body, "value")?)])));
                 }
-                Ok(Self::Terms {
-                    field,
-                    values: vec![needed(name, body, "value")?.clone()],
-                })
+                Ok(Self::Terms { field, values: vec![needed(name, body, "value")?.clone()] })
             }
             "terms" => {
-                let mut fields = body
-                    .as_object()
-                    .into_iter()
-                    .flatten()
-                    .filter(|(key, _)| *key != "boost");
+                let mut fields = body.as_object().into_iter().flatten().filter(|(key, _)| *key != "boost");
                 match (fields.next(), fields.next()) {
-                    (Some((field, Value::Array(values))), None) => Ok(Self::Terms {
-                        field: field.clone(),
-                        values: values.clone(),
-                    }),
-                    _ => Err(Failure::parsing(
-                        "[terms] query requires one field name, followed by array of terms",
-                    )),
+                    (Some((field, Value::Array(values))), None) => {
+                        Ok(Self::Terms { field: field.clone(), values: values.clone() })
+                    }
+                    _ => Err(Failure::parsing("[terms] query requires one field name, followed by array of terms")),
                 }
             }
             "range" => {
                 let (field, body) = one_field(name, body)?;
-                only(
-                    name,
-                    body,
-                    &[
-                        "gte",
-                        "gt",
-                        "lte",
-                        "lt",
-                        "format",
-                        "time_zone",
-                        "boost",
-                        "from",
-                        "to",
-                    ],
-                )?;
+                only(name, body, &["gte", "gt", "lte", "lt", "format", "time_zone", "boost", "from", "to"])?;
                 for unsupported in ["time_zone", "from", "to"] {
                     if parameter(body, unsupported).is_some() {
                         return Err(not_supported(name, unsupported));
                     }
                 }
-                Ok(Self::Range {
-                    field,
-                    bounds: body.as_object().cloned().unwrap_or_default(),
-                })
+                Ok(Self::Range { field, bounds: body.as_object().cloned().unwrap_or_default() })
             }
             "exists" => {
                 only(name, body, &["field", "boost"])?;
-                Ok(Self::Exists {
-                    field: preview(needed(name, body, "field")?),
-                })
+                Ok(Self::Exists { field: preview(needed(name, body, "field")?) })
             }
             "ids" => {
                 only(name, body, &["values", "boost"])?;
-                Ok(Self::Ids(
-                    names(body.get("values"))
-                        .unwrap_or_default()
-                        .into_iter()
-                        .collect(),
-                ))
+                Ok(Self::Ids(names(body.get("values")).unwrap_or_default().into_iter().collect()))
             }
             "prefix" => {
                 let (field, body) = one_field(name, body)?;
@@ -240,20 +156,13 @@ impl Query {
                 if value.contains(['*', '?']) {
                     return Err(not_supported(name, "* and ? in value"));
                 }
-                Ok(Self::Wildcard {
-                    field,
-                    pattern: format!("{value}*"),
-                })
+                Ok(Self::Wildcard { field, pattern: format!("{value}*") })
             }
             "wildcard" => {
                 let (field, body) = one_field(name, body)?;
                 only(name, body, &["value", "wildcard", "boost"])?;
-                let pattern =
-                    parameter(body, "wildcard").map_or_else(|| needed(name, body, "value"), Ok)?;
-                Ok(Self::Wildcard {
-                    field,
-                    pattern: preview(pattern),
-                })
+                let pattern = parameter(body, "wildcard").map_or_else(|| needed(name, body, "value"), Ok)?;
+                Ok(Self::Wildcard { field, pattern: preview(pattern) })
             }
             "constant_score" => {
                 only(name, body, &["filter", "boost"])?;
@@ -291,9 +200,7 @@ impl Query {
                 _ => (false, false, token.as_str()),
             };
             let (own_fields, token) = match token.split_once(':') {
-                Some((field, rest)) if !field.is_empty() && !field.starts_with('"') => {
-                    (vec![field.to_owned()], rest)
-                }
+                Some((field, rest)) if !field.is_empty() && !field.starts_with('"') => (vec![field.to_owned()], rest),
                 Some(_) | None => (fields.to_vec(), token),
             };
             let one = text_clause(&own_fields, token)?;
@@ -319,24 +226,13 @@ impl Query {
         only(
             name,
             body,
-            &[
-                "query",
-                "fields",
-                "default_field",
-                "default_operator",
-                "lenient",
-                "analyze_wildcard",
-                "boost",
-            ],
+            &["query", "fields", "default_field", "default_operator", "lenient", "analyze_wildcard", "boost"],
         )?;
         let text = preview(needed(name, body, "query")?);
         let fields = names(body.get("fields"))
             .or_else(|| names(body.get("default_field")))
             .unwrap_or_else(|| vec!["*".to_owned()]);
-        let default = match body
-            .get("default_operator")
-            .map(|operator| preview(operator).to_lowercase())
-        {
+        let default = match body.get("default_operator").map(|operator| preview(operator).to_lowercase()) {
             Some(operator) if operator == "and" => How::EveryWord,
             Some(_) | None => How::AnyWord,
         };
@@ -344,24 +240,10 @@ impl Query {
     }
 
     fn read_bool(body: &Value) -> Result<Self, Failure> {
-        only(
-            "bool",
-            body,
-            &[
-                "must",
-                "filter",
-                "must_not",
-                "should",
-                "minimum_should_match",
-                "boost",
-            ],
-        )?;
+        only("bool", body, &["must", "filter", "must_not", "should", "minimum_should_match", "boost"])?;
         let clauses = |key: &str| match body.get(key) {
             None => Ok(Vec::new()),
-            Some(Value::Array(clauses)) => clauses
-                .iter()
-                .map(Self::read)
-                .collect::<Result<Vec<_>, _>>(),
+            Some(Value::Array(clauses)) => clauses.iter().map(Self::read).collect::<Result<Vec<_>, _>>(),
             Some(one) => Self::read(one).map(|query| vec![query]),
         };
         let mut every = clauses("must")?;
@@ -369,20 +251,11 @@ impl Query {
         let should = clauses("should")?;
         let least = match body.get("minimum_should_match") {
             None => usize::from(every.is_empty() && !should.is_empty()),
-            Some(written) => preview(written)
-                .parse()
-                .map_err(|_| not_supported("bool", "minimum_should_match"))?,
+            Some(written) => preview(written).parse().map_err(|_| not_supported("bool", "minimum_should_match"))?,
         };
-        every.extend(
-            clauses("must_not")?
-                .into_iter()
-                .map(|query| Self::Not(Box::new(query))),
-        );
+        every.extend(clauses("must_not")?.into_iter().map(|query| Self::Not(Box::new(query))));
         if least > 0 {
-            every.push(Self::AtLeast {
-                least,
-                clauses: should,
-            });
+            every.push(Self::AtLeast { least, clauses: should });
         }
         Ok(Self::Every(every))
     }
@@ -413,16 +286,14 @@ impl Query {
                 }
                 Ok(found)
             }),
-            Self::Words { field, text, how } => each_field(candidate, field, |leaf, path| {
-                has_words(candidate, leaf, path, text, *how)
-            }),
-            Self::Range { field, bounds } => each_field(candidate, field, |leaf, path| {
-                in_range(candidate, leaf, path, bounds, now)
-            }),
+            Self::Words { field, text, how } => {
+                each_field(candidate, field, |leaf, path| has_words(candidate, leaf, path, text, *how))
+            }
+            Self::Range { field, bounds } => {
+                each_field(candidate, field, |leaf, path| in_range(candidate, leaf, path, bounds, now))
+            }
             Self::Wildcard { field, pattern } => each_field(candidate, field, |leaf, path| {
-                Ok(words_of(candidate, leaf, path)
-                    .iter()
-                    .any(|word| crate::control::wildcard_matches(pattern, word)))
+                Ok(words_of(candidate, leaf, path).iter().any(|word| crate::control::wildcard_matches(pattern, word)))
             }),
         }
     }
@@ -465,31 +336,14 @@ impl Sort {
                     if let Value::String(order) = how {
                         return Self::of(field, order);
                     }
-                    only(
-                        "sort",
-                        how,
-                        &[
-                            "order",
-                            "missing",
-                            "unmapped_type",
-                            "format",
-                            "mode",
-                            "numeric_type",
-                        ],
-                    )?;
+                    only("sort", how, &["order", "missing", "unmapped_type", "format", "mode", "numeric_type"])?;
                     for unsupported in ["format", "mode", "numeric_type"] {
                         if how.get(unsupported).is_some() {
                             return Err(not_supported("sort", unsupported));
                         }
                     }
-                    let mut sort = Self::of(
-                        field,
-                        &how.get("order").map_or_else(|| "asc".to_owned(), preview),
-                    )?;
-                    if how
-                        .get("missing")
-                        .is_some_and(|missing| missing == "_first")
-                    {
+                    let mut sort = Self::of(field, &how.get("order").map_or_else(|| "asc".to_owned(), preview))?;
+                    if how.get("missing").is_some_and(|missing| missing == "_first") {
                         sort.missing = Direction::First;
                     }
                     if how.get("unmapped_type").is_some() {
@@ -497,24 +351,17 @@ impl Sort {
                     }
                     Ok(sort)
                 }
-                Value::Null
-                | Value::Bool(_)
-                | Value::Number(_)
-                | Value::Array(_)
-                | Value::Object(_) => Err(Failure::illegal_argument(
-                    "malformed sort format, within the sort array, an object, or an actual string are allowed",
-                )),
+                Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+                    Err(Failure::illegal_argument(
+                        "malformed sort format, within the sort array, an object, or an actual string are allowed",
+                    ))
+                }
             }
         };
         match written {
             Value::Array(elements) => elements.iter().map(one).collect(),
-            Value::Object(object) => object
-                .iter()
-                .map(|(field, how)| one(&json!({field: how})))
-                .collect(),
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
-                Ok(vec![one(written)?])
-            }
+            Value::Object(object) => object.iter().map(|(field, how)| one(&json!({field: how}))).collect(),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Ok(vec![one(written)?]),
         }
     }
 
@@ -523,17 +370,10 @@ impl Sort {
             "asc" => Direction::First,
             "desc" => Direction::Last,
             other => {
-                return Err(Failure::illegal_argument(format!(
-                    "Unknown SortOrder [{other}]"
-                )));
+                return Err(Failure::illegal_argument(format!("Unknown SortOrder [{other}]")));
             }
         };
-        Ok(Self {
-            field: field.to_owned(),
-            direction,
-            missing: Direction::Last,
-            unmapped: Unmapped::Refused,
-        })
+        Ok(Self { field: field.to_owned(), direction, missing: Direction::Last, unmapped: Unmapped::Refused })
     }
 
     /// Refuses what an index cannot be sorted by.
@@ -568,9 +408,7 @@ impl Sort {
             _ => {}
         }
         let (leaf, path) = candidate.mapping.leaf(&self.field)?;
-        let terms = values_at(candidate.source, &path)
-            .into_iter()
-            .filter_map(|value| leaf.terms(value));
+        let terms = values_at(candidate.source, &path).into_iter().filter_map(|value| leaf.terms(value));
         let smaller = |one: &Term, other: &Term| compare(one, other);
         match self.direction {
             Direction::First => terms.min_by(smaller),
@@ -587,11 +425,7 @@ impl Sort {
             },
             (None, None) => Ordering::Equal,
             (missing, _) => {
-                let before = if missing.is_none() {
-                    Ordering::Less
-                } else {
-                    Ordering::Greater
-                };
+                let before = if missing.is_none() { Ordering::Less } else { Ordering::Greater };
                 match self.missing {
                     Direction::First => before,
                     Direction::Last => before.reverse(),
@@ -606,10 +440,7 @@ pub(crate) fn sort_value(term: Option<Term>) -> Value {
     match term {
         None => Value::Null,
         Some(Term::Whole(whole)) => json!(whole),
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "the number was found to be whole and small"
-        )]
+        #[expect(clippy::cast_possible_truncation, reason = "the number was found to be whole and small")]
         Some(Term::Number(number)) if number.fract() == 0.0 && number.abs() < 9e15 => {
             json!(number as i64)
         }
@@ -627,19 +458,14 @@ pub(crate) fn values_at<'v>(source: &'v Value, path: &str) -> Vec<&'v Value> {
 
 fn collect<'v>(value: &'v Value, path: &str, found: &mut Vec<&'v Value>) {
     match value {
-        Value::Array(elements) => elements
-            .iter()
-            .for_each(|element| collect(element, path, found)),
+        Value::Array(elements) => elements.iter().for_each(|element| collect(element, path, found)),
         Value::Null => {}
         _ if path.is_empty() => found.push(value),
         Value::Object(object) => {
             for (key, inner) in object {
                 if key == path {
                     collect(inner, "", found);
-                } else if let Some(rest) = path
-                    .strip_prefix(key.as_str())
-                    .and_then(|rest| rest.strip_prefix('.'))
-                {
+                } else if let Some(rest) = path.strip_prefix(key.as_str()).and_then(|rest| rest.strip_prefix('.')) {
                     collect(inner, rest, found);
                 }
             }
@@ -655,20 +481,15 @@ pub(crate) fn words(text: &str) -> Vec<String> {
     let mut word = String::new();
     for (at, character) in characters.iter().enumerate() {
         let neighbours = || {
-            let before = at
-                .checked_sub(1)
-                .and_then(|before| characters.get(before))?;
+            let before = at.checked_sub(1).and_then(|before| characters.get(before))?;
             Some((*before, *characters.get(at + 1)?))
         };
         let inside = match character {
             '_' => true,
             '.' | '\'' => neighbours().is_some_and(|(before, next)| {
-                (before.is_alphabetic() && next.is_alphabetic())
-                    || (before.is_numeric() && next.is_numeric())
+                (before.is_alphabetic() && next.is_alphabetic()) || (before.is_numeric() && next.is_numeric())
             }),
-            ',' => {
-                neighbours().is_some_and(|(before, next)| before.is_numeric() && next.is_numeric())
-            }
+            ',' => neighbours().is_some_and(|(before, next)| before.is_numeric() && next.is_numeric()),
             other => other.is_alphanumeric(),
         };
         if inside {
@@ -683,12 +504,7 @@ pub(crate) fn words(text: &str) -> Vec<String> {
     words
 }
 
-fn at_least(
-    least: usize,
-    clauses: &[Query],
-    candidate: Candidate<'_>,
-    now: Timestamp,
-) -> Result<bool, Failure> {
+fn at_least(least: usize, clauses: &[Query], candidate: Candidate<'_>, now: Timestamp) -> Result<bool, Failure> {
     let mut found = 0;
     for clause in clauses {
         found += usize::from(clause.finds(candidate, now)?);
@@ -704,18 +520,11 @@ fn each_field(
 ) -> Result<bool, Failure> {
     let field = field.split('^').next().unwrap_or_default();
     if field == "_index" {
-        let leaf = Leaf {
-            kind: Kind::Keyword,
-            parameters: Map::new(),
-            fields: std::collections::BTreeMap::new(),
-        };
+        let leaf = Leaf { kind: Kind::Keyword, parameters: Map::new(), fields: std::collections::BTreeMap::new() };
         return ask(&leaf, "_index");
     }
     if !field.contains('*') {
-        return candidate
-            .mapping
-            .leaf(field)
-            .map_or(Ok(false), |(leaf, path)| ask(leaf, &path));
+        return candidate.mapping.leaf(field).map_or(Ok(false), |(leaf, path)| ask(leaf, &path));
     }
     for path in candidate.mapping.paths() {
         if super::pattern::matches_pattern(field, &path)
@@ -733,10 +542,7 @@ fn terms_of(candidate: Candidate<'_>, leaf: &Leaf, path: &str) -> Vec<Term> {
     if path == "_index" {
         return vec![Term::Word(candidate.index.to_owned())];
     }
-    values_at(candidate.source, path)
-        .into_iter()
-        .filter_map(|value| leaf.terms(value))
-        .collect()
+    values_at(candidate.source, path).into_iter().filter_map(|value| leaf.terms(value)).collect()
 }
 
 fn words_of(candidate: Candidate<'_>, leaf: &Leaf, path: &str) -> Vec<String> {
@@ -750,12 +556,7 @@ fn words_of(candidate: Candidate<'_>, leaf: &Leaf, path: &str) -> Vec<String> {
         .collect()
 }
 
-fn has_term(
-    candidate: Candidate<'_>,
-    leaf: &Leaf,
-    path: &str,
-    value: &Value,
-) -> Result<bool, Failure> {
+fn has_term(candidate: Candidate<'_>, leaf: &Leaf, path: &str, value: &Value) -> Result<bool, Failure> {
     let text = preview(value);
     if leaf.kind == Kind::Text {
         return Ok(words_of(candidate, leaf, path).contains(&text));
@@ -764,16 +565,13 @@ fn has_term(
         return Ok(terms_of(candidate, leaf, path).contains(&Term::Word(text)));
     }
     if leaf.kind == Kind::Date {
-        let bounds = Map::from_iter([
-            ("gte".to_owned(), value.clone()),
-            ("lte".to_owned(), value.clone()),
-        ]);
+        let bounds = Map::from_iter([("gte".to_owned(), value.clone()), ("lte".to_owned(), value.clone())]);
         return in_range(candidate, leaf, path, &bounds, Timestamp::UNIX_EPOCH);
     }
     match leaf.terms(value) {
-        Some(wanted) => Ok(terms_of(candidate, leaf, path)
-            .iter()
-            .any(|term| compare(term, &wanted) == Ordering::Equal)),
+        Some(wanted) => {
+            Ok(terms_of(candidate, leaf, path).iter().any(|term| compare(term, &wanted) == Ordering::Equal))
+        }
         None if leaf.kind.is_number() => Err(Failure::new(
             400,
             "query_shard_exception",
@@ -783,13 +581,7 @@ fn has_term(
     }
 }
 
-fn has_words(
-    candidate: Candidate<'_>,
-    leaf: &Leaf,
-    path: &str,
-    text: &str,
-    how: How,
-) -> Result<bool, Failure> {
+fn has_words(candidate: Candidate<'_>, leaf: &Leaf, path: &str, text: &str, how: How) -> Result<bool, Failure> {
     if leaf.kind != Kind::Text {
         return has_term(candidate, leaf, path, &json!(text));
     }
@@ -809,22 +601,12 @@ fn has_words(
     Ok(match how {
         How::AnyWord => wanted.iter().any(has),
         How::EveryWord => wanted.iter().all(has),
-        How::Phrase => texts
-            .iter()
-            .any(|text| text.windows(wanted.len()).any(|window| window == wanted)),
+        How::Phrase => texts.iter().any(|text| text.windows(wanted.len()).any(|window| window == wanted)),
         How::PhrasePrefix => texts.iter().any(|text| {
             text.windows(wanted.len()).any(|window| {
-                window
-                    .iter()
-                    .zip(&wanted)
-                    .enumerate()
-                    .all(|(at, (found, wanted_word))| {
-                        if at + 1 == wanted.len() {
-                            found.starts_with(wanted_word.as_str())
-                        } else {
-                            found == wanted_word
-                        }
-                    })
+                window.iter().zip(&wanted).enumerate().all(|(at, (found, wanted_word))| {
+                    if at + 1 == wanted.len() { found.starts_with(wanted_word.as_str()) } else { found == wanted_word }
+                })
             })
         }),
     })
@@ -855,11 +637,9 @@ fn exists(candidate: Candidate<'_>, field: &str) -> bool {
                 | Kind::Text => values.into_iter().any(|value| leaf.terms(value).is_some()),
             }
         }
-        None => values_at(candidate.source, field).into_iter().any(|value| {
-            value
-                .as_object()
-                .is_some_and(|object| object.values().any(|inner| !inner.is_null()))
-        }),
+        None => values_at(candidate.source, field)
+            .into_iter()
+            .any(|value| value.as_object().is_some_and(|object| object.values().any(|inner| !inner.is_null()))),
     }
 }
 
@@ -872,10 +652,7 @@ fn in_range(
 ) -> Result<bool, Failure> {
     let mut limits = Vec::new();
     for (key, fits) in [
-        (
-            "gte",
-            (|order| order != Ordering::Less) as fn(Ordering) -> bool,
-        ),
+        ("gte", (|order| order != Ordering::Less) as fn(Ordering) -> bool),
         ("gt", |order| order == Ordering::Greater),
         ("lte", |order| order != Ordering::Greater),
         ("lt", |order| order == Ordering::Less),
@@ -884,11 +661,7 @@ fn in_range(
             continue;
         };
         let term = if leaf.kind == Kind::Date {
-            let rounding = if key == "lte" || key == "gt" {
-                Rounding::Up
-            } else {
-                Rounding::Down
-            };
+            let rounding = if key == "lte" || key == "gt" { Rounding::Up } else { Rounding::Down };
             Term::Number(date_bound(leaf, bounds, bound, rounding, now)?)
         } else if leaf.kind == Kind::Text {
             Term::Word(preview(bound))
@@ -897,20 +670,13 @@ fn in_range(
                 Failure::new(
                     400,
                     "query_shard_exception",
-                    format!(
-                        "failed to create query: For input string: \"{}\"",
-                        preview(bound)
-                    ),
+                    format!("failed to create query: For input string: \"{}\"", preview(bound)),
                 )
             })?
         };
         limits.push((term, fits));
     }
-    Ok(terms_of(candidate, leaf, path).iter().any(|term| {
-        limits
-            .iter()
-            .all(|(limit, fits)| fits(compare(term, limit)))
-    }))
+    Ok(terms_of(candidate, leaf, path).iter().any(|term| limits.iter().all(|(limit, fits)| fits(compare(term, limit)))))
 }
 
 /// A date of a range in milliseconds: a date by the format, or one with date math.
@@ -926,30 +692,18 @@ fn date_bound(
         None => leaf.date_format(),
     };
     let text = preview(bound);
-    let wrong = || {
-        Failure::new(
-            400,
-            "parse_exception",
-            format!("failed to parse date field [{text}] with format [{format}]"),
-        )
-    };
+    let wrong =
+        || Failure::new(400, "parse_exception", format!("failed to parse date field [{text}] with format [{format}]"));
     let (start, math) = match text.strip_prefix("now") {
         Some(math) => (now.as_millisecond(), math),
         None => {
             let (date, math) = text.split_once("||").unwrap_or((&text, ""));
-            let rounding = if math.is_empty() {
-                rounding
-            } else {
-                Rounding::Down
-            };
+            let rounding = if math.is_empty() { rounding } else { Rounding::Down };
             (format.milliseconds(date, rounding).ok_or_else(wrong)?, math)
         }
     };
     let milliseconds = date_math(start, math, rounding).ok_or_else(wrong)?;
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "a double holds every millisecond of the years in use"
-    )]
+    #[expect(clippy::cast_precision_loss, reason = "a double holds every millisecond of the years in use")]
     Ok(milliseconds as f64)
 }
 
@@ -958,15 +712,8 @@ fn date_math(start: i64, math: &str, rounding: Rounding) -> Option<i64> {
     let mut rest = math;
     while let Some(operation) = rest.chars().next() {
         rest = &rest[1..];
-        let digits = rest.len()
-            - rest
-                .trim_start_matches(|character: char| character.is_ascii_digit())
-                .len();
-        let amount: i64 = if digits == 0 {
-            1
-        } else {
-            rest[..digits].parse().ok()?
-        };
+        let digits = rest.len() - rest.trim_start_matches(|character: char| character.is_ascii_digit()).len();
+        let amount: i64 = if digits == 0 { 1 } else { rest[..digits].parse().ok()? };
         rest = &rest[digits..];
         let unit = rest.chars().next()?;
         rest = &rest[unit.len_utf8()..];
@@ -1040,10 +787,7 @@ fn compare(one: &Term, other: &Term) -> Ordering {
 fn as_double(term: &Term) -> f64 {
     match term {
         Term::Number(number) => *number,
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "only compared with a number that is a double already"
-        )]
+        #[expect(clippy::cast_precision_loss, reason = "only compared with a number that is a double already")]
         Term::Whole(whole) => *whole as f64,
         Term::Word(_) => f64::NAN,
     }
@@ -1051,42 +795,20 @@ fn as_double(term: &Term) -> f64 {
 
 fn text_clause(fields: &[String], token: &str) -> Result<Query, Failure> {
     if fields == ["_exists_"] {
-        return Ok(Query::Exists {
-            field: token.to_owned(),
-        });
+        return Ok(Query::Exists { field: token.to_owned() });
     }
     if token == "*" {
         return Ok(if fields == ["*"] {
             Query::All
         } else {
-            Query::Any(
-                fields
-                    .iter()
-                    .map(|field| Query::Exists {
-                        field: field.clone(),
-                    })
-                    .collect(),
-            )
+            Query::Any(fields.iter().map(|field| Query::Exists { field: field.clone() }).collect())
         });
     }
-    let phrase = token
-        .strip_prefix('"')
-        .and_then(|rest| rest.strip_suffix('"'));
+    let phrase = token.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
     let clauses = fields.iter().map(|field| match phrase {
-        Some(phrase) => Query::Words {
-            field: field.clone(),
-            text: phrase.to_owned(),
-            how: How::Phrase,
-        },
-        None if token.contains(['*', '?']) => Query::Wildcard {
-            field: field.clone(),
-            pattern: token.to_owned(),
-        },
-        None => Query::Words {
-            field: field.clone(),
-            text: token.to_owned(),
-            how: How::EveryWord,
-        },
+        Some(phrase) => Query::Words { field: field.clone(), text: phrase.to_owned(), how: How::Phrase },
+        None if token.contains(['*', '?']) => Query::Wildcard { field: field.clone(), pattern: token.to_owned() },
+        None => Query::Words { field: field.clone(), text: token.to_owned(), how: How::EveryWord },
     });
     Ok(Query::Any(clauses.collect()))
 }
@@ -1108,20 +830,13 @@ fn split_query(text: &str) -> Result<Vec<String>, Failure> {
                 }
             }
             '(' | ')' | '[' | ']' | '{' | '}' | '~' | '^' | '/' | '\\' if !quoted => {
-                return Err(not_supported(
-                    "query_string",
-                    &format!("{character} in query"),
-                ));
+                return Err(not_supported("query_string", &format!("{character} in query")));
             }
             other => token.push(other),
         }
     }
     if quoted {
-        return Err(Failure::new(
-            400,
-            "query_shard_exception",
-            format!("Failed to parse query [{text}]"),
-        ));
+        return Err(Failure::new(400, "query_shard_exception", format!("Failed to parse query [{text}]")));
     }
     if !token.is_empty() {
         tokens.push(token);
@@ -1136,9 +851,7 @@ fn one_field<'a>(name: &str, body: &'a Value) -> Result<(String, &'a Value), Fai
         (Some((one, _)), Some((other, _))) => Err(Failure::parsing(format!(
             "[{name}] query doesn't support multiple fields, found [{one}] and [{other}]"
         ))),
-        (None, _) => Err(Failure::parsing(format!(
-            "[{name}] query malformed, no field name"
-        ))),
+        (None, _) => Err(Failure::parsing(format!("[{name}] query malformed, no field name"))),
     }
 }
 
@@ -1149,34 +862,23 @@ fn parameter<'a>(body: &'a Value, key: &str) -> Option<&'a Value> {
 /// The value of a parameter that the short form, where the body is the value itself, leaves out.
 fn needed<'a>(name: &str, body: &'a Value, key: &str) -> Result<&'a Value, Failure> {
     match body {
-        Value::Object(object) => object
-            .get(key)
-            .ok_or_else(|| Failure::illegal_argument(format!("[{name}] requires [{key}]"))),
-        Value::Null => Err(Failure::illegal_argument(format!(
-            "[{name}] requires [{key}]"
-        ))),
+        Value::Object(object) => {
+            object.get(key).ok_or_else(|| Failure::illegal_argument(format!("[{name}] requires [{key}]")))
+        }
+        Value::Null => Err(Failure::illegal_argument(format!("[{name}] requires [{key}]"))),
         Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Ok(body),
     }
 }
 
 fn only(name: &str, body: &Value, known: &[&str]) -> Result<(), Failure> {
-    match body
-        .as_object()
-        .into_iter()
-        .flatten()
-        .find(|(key, _)| !known.contains(&key.as_str()))
-    {
-        Some((key, _)) => Err(Failure::parsing(format!(
-            "[{name}] query does not support [{key}]"
-        ))),
+    match body.as_object().into_iter().flatten().find(|(key, _)| !known.contains(&key.as_str())) {
+        Some((key, _)) => Err(Failure::parsing(format!("[{name}] query does not support [{key}]"))),
         None => Ok(()),
     }
 }
 
 fn not_supported(name: &str, what: &str) -> Failure {
-    Failure::parsing(format!(
-        "the local AWS does not support [{what}] in [{name}]"
-    ))
+    Failure::parsing(format!("the local AWS does not support [{what}] in [{name}]"))
 }
 
 fn names(value: Option<&Value>) -> Option<Vec<String>> {

@@ -50,26 +50,14 @@ const KNOWN: [(&str, Form); 36] = [
     ("index.number_of_replicas", Form::Number(0)),
     ("index.number_of_routing_shards", Form::FinalNumber(1, 1024)),
     ("index.number_of_shards", Form::FinalNumber(1, 1024)),
-    (
-        "index.opendistro.index_state_management.policy_id",
-        Form::Text,
-    ),
-    (
-        "index.opendistro.index_state_management.rollover_alias",
-        Form::Text,
-    ),
+    ("index.opendistro.index_state_management.policy_id", Form::Text),
+    ("index.opendistro.index_state_management.rollover_alias", Form::Text),
     ("index.plugins.index_state_management.policy_id", Form::Text),
-    (
-        "index.plugins.index_state_management.rollover_alias",
-        Form::Text,
-    ),
+    ("index.plugins.index_state_management.rollover_alias", Form::Text),
     ("index.priority", Form::Number(0)),
     ("index.query.default_field", Form::Text),
     ("index.refresh_interval", Form::Time),
-    (
-        "index.routing.allocation.total_shards_per_node",
-        Form::Number(-1),
-    ),
+    ("index.routing.allocation.total_shards_per_node", Form::Number(-1)),
     ("index.search.idle.after", Form::Time),
     ("index.translog.durability", Form::Text),
     ("index.translog.flush_threshold_size", Form::Text),
@@ -89,18 +77,12 @@ pub(crate) enum Stage {
 pub(crate) fn read(written: &Value, stage: Stage) -> Result<Settings, Failure> {
     let mut flat = Settings::new();
     let Some(object) = written.as_object() else {
-        return Err(Failure::parsing(
-            "Unknown token for settings, an object was expected",
-        ));
+        return Err(Failure::parsing("Unknown token for settings, an object was expected"));
     };
     flatten("", object, &mut flat);
     let mut settings = Settings::new();
     for (name, value) in flat {
-        let name = if name.starts_with("index.") {
-            name
-        } else {
-            format!("index.{name}")
-        };
+        let name = if name.starts_with("index.") { name } else { format!("index.{name}") };
         let Some((_, form)) = KNOWN.iter().find(|(known, _)| *known == name) else {
             return Err(Failure::illegal_argument(format!(
                 "unknown setting [{name}] please check that any required plugins are installed, or check the \
@@ -151,10 +133,7 @@ pub(crate) fn flag(settings: &Settings, name: &str) -> Option<bool> {
 
 /// How long a new document stays out of searches; `None` for ever, until somebody refreshes.
 pub(crate) fn refresh_interval(settings: &Settings) -> Option<Duration> {
-    match settings
-        .get("index.refresh_interval")
-        .and_then(Value::as_str)
-    {
+    match settings.get("index.refresh_interval").and_then(Value::as_str) {
         None => Some(Duration::from_secs(1)),
         Some("-1") => None,
         Some(text) => time(text),
@@ -163,22 +142,12 @@ pub(crate) fn refresh_interval(settings: &Settings) -> Option<Duration> {
 
 fn flatten(prefix: &str, object: &Map<String, Value>, into: &mut Settings) {
     for (key, value) in object {
-        let name = if prefix.is_empty() {
-            key.clone()
-        } else {
-            format!("{prefix}.{key}")
-        };
+        let name = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
         match value {
             Value::Object(inner) => flatten(&name, inner, into),
             Value::Null => {}
             Value::Array(elements) => {
-                into.insert(
-                    name,
-                    elements
-                        .iter()
-                        .map(|element| json!(preview(element)))
-                        .collect(),
-                );
+                into.insert(name, elements.iter().map(|element| json!(preview(element))).collect());
             }
             Value::Bool(_) | Value::Number(_) | Value::String(_) => {
                 into.insert(name, json!(preview(value)));
@@ -189,11 +158,8 @@ fn flatten(prefix: &str, object: &Map<String, Value>, into: &mut Settings) {
 
 fn check(name: &str, form: Form, value: &Value) -> Result<(), Failure> {
     let text = value.as_str().unwrap_or_default();
-    let wrong = |why: &str| {
-        Err(Failure::illegal_argument(format!(
-            "Failed to parse value [{text}] for setting [{name}]{why}"
-        )))
-    };
+    let wrong =
+        |why: &str| Err(Failure::illegal_argument(format!("Failed to parse value [{text}] for setting [{name}]{why}")));
     match form {
         Form::Number(least) => match text.parse::<i64>() {
             Ok(number) if number >= least => Ok(()),

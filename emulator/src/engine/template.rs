@@ -31,23 +31,12 @@ pub(crate) struct Start {
 impl Engine<'_> {
     /// What the templates give to an index of a name. A composable template beats all legacy ones.
     pub(crate) fn start_of(&self, index: &str) -> Result<Start, Failure> {
-        let fits = |template: &&Template| {
-            template
-                .index_patterns
-                .iter()
-                .any(|pattern| matches_pattern(pattern, index))
-        };
+        let fits = |template: &&Template| template.index_patterns.iter().any(|pattern| matches_pattern(pattern, index));
         let templates = |table| -> Vec<&Template> {
-            crate::table::Table::with_prefix(table, &self.scope)
-                .map(|(_, template)| template)
-                .filter(fits)
-                .collect()
+            crate::table::Table::with_prefix(table, &self.scope).map(|(_, template)| template).filter(fits).collect()
         };
         let composable: Vec<&Template> = templates(&self.data.composable);
-        let chosen = match composable
-            .into_iter()
-            .max_by_key(|template| template.priority.unwrap_or(0))
-        {
+        let chosen = match composable.into_iter().max_by_key(|template| template.priority.unwrap_or(0)) {
             Some(best) => vec![best],
             None => {
                 let mut legacy = templates(&self.data.legacy);
@@ -57,9 +46,7 @@ impl Engine<'_> {
         };
         let mut start = Start::default();
         for template in chosen {
-            start
-                .settings
-                .extend(template.settings.clone().unwrap_or_default());
+            start.settings.extend(template.settings.clone().unwrap_or_default());
             if let Some(mappings) = &template.mappings {
                 start.mapping.merge(Mapping::read(mappings)?)?;
             }
@@ -122,24 +109,18 @@ impl Engine<'_> {
                 other => return Err(unknown_field("index_template", other)),
             }
         }
-        template
-            .check()
-            .map_err(|failure| invalid(name, failure.reason()))?;
+        template.check().map_err(|failure| invalid(name, failure.reason()))?;
         let key = format!("{}{name}", self.scope);
         if ask.flag("create")? == Some(true) && self.data.composable.contains_key(&key) {
-            return Err(Failure::illegal_argument(format!(
-                "index template [{name}] already exists"
-            )));
+            return Err(Failure::illegal_argument(format!("index template [{name}] already exists")));
         }
         for (other_key, other) in self.data.composable.with_prefix(&self.scope) {
             if *other_key != key
                 && template.priority.unwrap_or(0) == other.priority.unwrap_or(0)
-                && template.index_patterns.iter().any(|one| {
-                    other
-                        .index_patterns
-                        .iter()
-                        .any(|pattern| patterns_overlap(one, pattern))
-                })
+                && template
+                    .index_patterns
+                    .iter()
+                    .any(|one| other.index_patterns.iter().any(|pattern| patterns_overlap(one, pattern)))
             {
                 let other_name = &other_key[self.scope.len()..];
                 return Err(Failure::illegal_argument(format!(
@@ -172,11 +153,7 @@ impl Engine<'_> {
             .filter(|(key, _)| name_fits(name, key))
             .map(|(key, template)| (key.to_owned(), template.legacy()))
             .collect();
-        let status = if found.is_empty() && !name.contains('*') {
-            404
-        } else {
-            200
-        };
+        let status = if found.is_empty() && !name.contains('*') { 404 } else { 200 };
         Ok(Answer::Json(status, Value::Object(found)))
     }
 
@@ -203,9 +180,7 @@ impl Engine<'_> {
                 "index_patterns" => {}
                 "order" => template.priority = Some(whole(key, value)?),
                 "version" => template.version = Some(json!(whole(key, value)?)),
-                "settings" | "mappings" | "aliases" => {
-                    template.read_body("template", &json!({key: value}))?;
-                }
+                "settings" | "mappings" | "aliases" => template.read_body("template", &json!({key: value}))?,
                 other => {
                     return Err(Failure::new(
                         400,
@@ -218,9 +193,7 @@ impl Engine<'_> {
         template.check()?;
         let key = format!("{}{name}", self.scope);
         if ask.flag("create")? == Some(true) && self.data.legacy.contains_key(&key) {
-            return Err(Failure::illegal_argument(format!(
-                "index_template [{name}] already exists"
-            )));
+            return Err(Failure::illegal_argument(format!("index_template [{name}] already exists")));
         }
         self.data.legacy.insert(key, template);
         Ok(json!({"acknowledged": true}))
@@ -242,9 +215,7 @@ impl Template {
                 "mappings" => self.mappings = Some(value.clone()),
                 "aliases" if value.as_object().is_some_and(Map::is_empty) => {}
                 "aliases" => {
-                    return Err(Failure::illegal_argument(
-                        "the local AWS does not support [aliases]",
-                    ));
+                    return Err(Failure::illegal_argument("the local AWS does not support [aliases]"));
                 }
                 other => return Err(unknown_field(parent, other)),
             }
@@ -255,24 +226,14 @@ impl Template {
     fn check(&self) -> Result<(), Failure> {
         match &self.mappings {
             Some(mappings) => Mapping::read(mappings).map(|_| ()).map_err(|failure| {
-                Failure::mapper_parsing(format!(
-                    "Failed to parse mapping [_doc]: {}",
-                    failure.reason()
-                ))
+                Failure::mapper_parsing(format!("Failed to parse mapping [_doc]: {}", failure.reason()))
             }),
             None => Ok(()),
         }
     }
 
     fn composable(&self) -> Value {
-        let Self {
-            index_patterns,
-            priority,
-            version,
-            meta,
-            settings,
-            mappings,
-        } = self;
+        let Self { index_patterns, priority, version, meta, settings, mappings } = self;
         let mut template = Map::new();
         if let Some(settings) = settings {
             template.insert("settings".to_owned(), settings::nested(settings));
@@ -280,8 +241,7 @@ impl Template {
         if let Some(mappings) = mappings {
             template.insert("mappings".to_owned(), mappings.clone());
         }
-        let mut written =
-            json!({"index_patterns": index_patterns, "composed_of": [], "template": template});
+        let mut written = json!({"index_patterns": index_patterns, "composed_of": [], "template": template});
         for (key, value) in [
             ("priority", priority.map(|priority| json!(priority))),
             ("version", version.clone()),
@@ -295,14 +255,7 @@ impl Template {
     }
 
     fn legacy(&self) -> Value {
-        let Self {
-            index_patterns,
-            priority,
-            version,
-            meta: _,
-            settings,
-            mappings,
-        } = self;
+        let Self { index_patterns, priority, version, meta: _, settings, mappings } = self;
         let mut written = json!({
             "order": priority.unwrap_or(0),
             "index_patterns": index_patterns,
@@ -317,22 +270,14 @@ impl Template {
     }
 }
 
-fn delete(
-    table: &mut crate::table::Table<Template>,
-    scope: &str,
-    name: &str,
-) -> Result<Value, Failure> {
+fn delete(table: &mut crate::table::Table<Template>, scope: &str, name: &str) -> Result<Value, Failure> {
     let keys: Vec<String> = table
         .with_prefix(scope)
         .map(|(key, _)| key.clone())
         .filter(|key| name_fits(name, &key[scope.len()..]))
         .collect();
     if keys.is_empty() && name != "*" {
-        return Err(Failure::new(
-            404,
-            "index_template_missing_exception",
-            format!("index_template [{name}] missing"),
-        ));
+        return Err(Failure::new(404, "index_template_missing_exception", format!("index_template [{name}] missing")));
     }
     for key in keys {
         table.remove(&key);
@@ -367,10 +312,7 @@ fn patterns(name: &str, written: Option<&Value>) -> Result<Vec<String>, Failure>
         } else {
             continue;
         };
-        return Err(invalid(
-            name,
-            &format!("Validation Failed: 1: index_pattern [{pattern}] {wrong};"),
-        ));
+        return Err(invalid(name, &format!("Validation Failed: 1: index_pattern [{pattern}] {wrong};")));
     }
     Ok(patterns)
 }
@@ -389,26 +331,15 @@ fn check_name(name: &str) -> Result<(), Failure> {
 }
 
 fn invalid(name: &str, why: &str) -> Failure {
-    Failure::new(
-        400,
-        "invalid_index_template_exception",
-        format!("index_template [{name}] invalid, cause [{why}]"),
-    )
+    Failure::new(400, "invalid_index_template_exception", format!("index_template [{name}] invalid, cause [{why}]"))
 }
 
 fn unknown_field(parser: &str, field: &str) -> Failure {
-    Failure::new(
-        400,
-        "x_content_parse_exception",
-        format!("[1:1] [{parser}] unknown field [{field}]"),
-    )
+    Failure::new(400, "x_content_parse_exception", format!("[1:1] [{parser}] unknown field [{field}]"))
 }
 
 fn whole(key: &str, value: &Value) -> Result<i64, Failure> {
-    preview(value).parse().map_err(|_| {
-        Failure::illegal_argument(format!(
-            "Failed to parse [{key}] with value [{}]",
-            preview(value)
-        ))
-    })
+    preview(value)
+        .parse()
+        .map_err(|_| Failure::illegal_argument(format!("Failed to parse [{key}] with value [{}]", preview(value))))
 }

@@ -13,18 +13,11 @@ struct Domain {
 
 impl Domain {
     fn new(version: &'static str) -> Self {
-        Self {
-            data: Data::default(),
-            version,
-            nodes: 1,
-            now: "2026-11-23T12:00:00Z".parse().unwrap(),
-        }
+        Self { data: Data::default(), version, nodes: 1, now: "2026-11-23T12:00:00Z".parse().unwrap() }
     }
 
     fn ask_raw(&mut self, method: Method, path_and_query: &str, body: &str) -> (u16, Value) {
-        let (path, query) = path_and_query
-            .split_once('?')
-            .unwrap_or((path_and_query, ""));
+        let (path, query) = path_and_query.split_once('?').unwrap_or((path_and_query, ""));
         let query = crate::request::decode_pairs(query);
         let now = self.now;
         let mut engine = Engine {
@@ -38,13 +31,7 @@ impl Domain {
             claims_elasticsearch: false,
         };
         let media_type = (!body.is_empty()).then_some("application/json");
-        let ask = Ask {
-            method: &method,
-            path,
-            query: &query,
-            media_type,
-            body: body.as_bytes(),
-        };
+        let ask = Ask { method: &method, path, query: &query, media_type, body: body.as_bytes() };
         let response = engine.handle(ask, now);
         let body = serde_json::from_slice(&response.body).unwrap_or(Value::Null);
         (response.status, body)
@@ -76,12 +63,7 @@ impl Domain {
         let body = json!({"query": query, "sort": [{"_id": "asc"}], "size": 100});
         let (status, answer) = self.post("/logs/_search", &body);
         assert_eq!(status, 200, "{answer}");
-        answer["hits"]["hits"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|hit| hit["_id"].as_str().unwrap().to_owned())
-            .collect()
+        answer["hits"]["hits"].as_array().unwrap().iter().map(|hit| hit["_id"].as_str().unwrap().to_owned()).collect()
     }
 
     fn seed(&mut self, documents: &[(&str, Value)]) {
@@ -105,19 +87,14 @@ fn template() -> Value {
 }
 
 fn kind(error: Option<&Value>) -> &str {
-    error
-        .and_then(|error| error["type"].as_str())
-        .unwrap_or("none")
+    error.and_then(|error| error["type"].as_str()).unwrap_or("none")
 }
 
 #[test]
 fn the_greeting_names_the_engine() {
     let (_, opensearch) = Domain::new("OpenSearch_2.19").get("/");
     assert_eq!(
-        (
-            &opensearch["version"]["distribution"],
-            &opensearch["version"]["number"]
-        ),
+        (&opensearch["version"]["distribution"], &opensearch["version"]["number"]),
         (&json!("opensearch"), &json!("2.19.0"))
     );
     let (_, elasticsearch) = Domain::new("Elasticsearch_7.10").get("/");
@@ -134,25 +111,16 @@ fn one_node_with_a_replica_is_yellow_and_without_is_green() {
     domain.nodes = 2;
     assert_eq!(domain.get("/_cluster/health/a").1["status"], "green");
     domain.nodes = 1;
-    domain.put(
-        "/b",
-        &json!({"settings": {"index": {"number_of_replicas": "0"}}}),
-    );
+    domain.put("/b", &json!({"settings": {"index": {"number_of_replicas": "0"}}}));
     assert_eq!(domain.get("/_cluster/health/b").1["status"], "green");
-    assert_eq!(
-        domain.get("/_cluster/health/b?wait_for_status=green").0,
-        200
-    );
+    assert_eq!(domain.get("/_cluster/health/b?wait_for_status=green").0, 200);
     assert_eq!(domain.get("/_cluster/health?wait_for_status=green").0, 408);
 }
 
 #[test]
 fn a_template_comes_back_with_its_settings_as_strings_under_index() {
     let mut domain = Domain::new("OpenSearch_2.19");
-    assert_eq!(
-        domain.put("/_index_template/ekk-logs", &template()),
-        (200, json!({"acknowledged": true}))
-    );
+    assert_eq!(domain.put("/_index_template/ekk-logs", &template()), (200, json!({"acknowledged": true})));
     let (status, answer) = domain.get("/_index_template/ekk-logs");
     assert_eq!(status, 200);
     let stored = &answer["index_templates"][0];
@@ -161,10 +129,7 @@ fn a_template_comes_back_with_its_settings_as_strings_under_index() {
         stored["index_template"]["template"]["settings"],
         json!({"index": {"number_of_shards": "1", "number_of_replicas": "0"}})
     );
-    assert_eq!(
-        stored["index_template"]["template"]["mappings"],
-        template()["template"]["mappings"]
-    );
+    assert_eq!(stored["index_template"]["template"]["mappings"], template()["template"]["mappings"]);
     assert_eq!(stored["index_template"]["composed_of"], json!([]));
 }
 
@@ -172,36 +137,18 @@ fn a_template_comes_back_with_its_settings_as_strings_under_index() {
 fn a_template_that_is_missing_is_a_404_for_get_and_delete() {
     let mut domain = Domain::new("OpenSearch_2.19");
     let (status, answer) = domain.get("/_index_template/x");
-    assert_eq!(
-        (status, &answer["error"]["type"]),
-        (404, &json!("resource_not_found_exception"))
-    );
+    assert_eq!((status, &answer["error"]["type"]), (404, &json!("resource_not_found_exception")));
     let (status, answer) = domain.ask_raw(Method::DELETE, "/_index_template/x", "");
-    assert_eq!(
-        (status, &answer["error"]["type"]),
-        (404, &json!("index_template_missing_exception"))
-    );
+    assert_eq!((status, &answer["error"]["type"]), (404, &json!("index_template_missing_exception")));
 }
 
 #[test]
 fn overlapping_templates_of_one_priority_are_refused() {
     let mut domain = Domain::new("OpenSearch_2.19");
-    domain.put(
-        "/_index_template/a",
-        &json!({"index_patterns": ["logs-*"], "priority": 100}),
-    );
-    let (status, answer) = domain.put(
-        "/_index_template/b",
-        &json!({"index_patterns": ["logs-a*"], "priority": 100}),
-    );
+    domain.put("/_index_template/a", &json!({"index_patterns": ["logs-*"], "priority": 100}));
+    let (status, answer) = domain.put("/_index_template/b", &json!({"index_patterns": ["logs-a*"], "priority": 100}));
     assert_eq!(status, 400);
-    assert!(
-        answer["error"]["reason"]
-            .as_str()
-            .unwrap()
-            .contains("that have the same priority [100]"),
-        "{answer}"
-    );
+    assert!(answer["error"]["reason"].as_str().unwrap().contains("that have the same priority [100]"), "{answer}");
     let higher = json!({"index_patterns": ["logs-a*"], "priority": 101});
     assert_eq!(domain.put("/_index_template/b", &higher).0, 200);
 }
@@ -230,20 +177,11 @@ fn a_template_with_an_unknown_key_setting_type_or_parameter_is_refused() {
 fn composable_templates_begin_with_elasticsearch_7_8() {
     let mut old = Domain::new("Elasticsearch_7.7");
     assert_eq!(old.put("/_index_template/t", &template()).0, 405);
-    assert_eq!(
-        Domain::new("Elasticsearch_7.8")
-            .put("/_index_template/t", &template())
-            .0,
-        200
-    );
-    let legacy =
-        json!({"index_patterns": ["logs*"], "order": 1, "settings": {"number_of_shards": 1}});
+    assert_eq!(Domain::new("Elasticsearch_7.8").put("/_index_template/t", &template()).0, 200);
+    let legacy = json!({"index_patterns": ["logs*"], "order": 1, "settings": {"number_of_shards": 1}});
     assert_eq!(old.put("/_template/t", &legacy).0, 200);
     let (_, stored) = old.get("/_template/t");
-    assert_eq!(
-        stored["t"]["settings"],
-        json!({"index": {"number_of_shards": "1"}})
-    );
+    assert_eq!(stored["t"]["settings"], json!({"index": {"number_of_shards": "1"}}));
     assert_eq!(old.get("/_template/missing"), (404, json!({})));
 }
 
@@ -258,14 +196,8 @@ fn a_composable_template_beats_all_legacy_ones() {
     domain.put("/_index_template/new", &template());
     domain.put("/logs-new", &json!({}));
     let (_, settings) = domain.get("/logs-*/_settings");
-    assert_eq!(
-        settings["logs-legacy"]["settings"]["index"]["number_of_replicas"],
-        "2"
-    );
-    assert_eq!(
-        settings["logs-new"]["settings"]["index"]["number_of_replicas"],
-        "0"
-    );
+    assert_eq!(settings["logs-legacy"]["settings"]["index"]["number_of_replicas"], "2");
+    assert_eq!(settings["logs-new"]["settings"]["index"]["number_of_replicas"], "0");
 }
 
 #[test]
@@ -275,14 +207,8 @@ fn a_template_acts_on_new_indexes_only() {
     domain.put("/_index_template/t", &template());
     domain.index("logs-2", &json!({"asctime": "2020-05-11 14:44:44,123"}));
     let (_, mappings) = domain.get("/_mapping");
-    assert_eq!(
-        mappings["logs-1"]["mappings"]["properties"]["asctime"]["type"],
-        "text"
-    );
-    assert_eq!(
-        mappings["logs-2"]["mappings"]["properties"]["asctime"]["type"],
-        "date"
-    );
+    assert_eq!(mappings["logs-1"]["mappings"]["properties"]["asctime"]["type"], "text");
+    assert_eq!(mappings["logs-2"]["mappings"]["properties"]["asctime"]["type"], "date");
 }
 
 #[test]
@@ -291,10 +217,7 @@ fn iso_asctime_maps_itself_to_a_date_and_python_s_default_to_text() {
     domain.index("a", &json!({"asctime": "2020-05-11T14:44:44+0200"}));
     domain.index("b", &json!({"asctime": "2020-05-11 14:44:44,123"}));
     let (_, mappings) = domain.get("/_mapping");
-    assert_eq!(
-        mappings["a"]["mappings"]["properties"]["asctime"],
-        json!({"type": "date"})
-    );
+    assert_eq!(mappings["a"]["mappings"]["properties"]["asctime"], json!({"type": "date"}));
     assert_eq!(
         mappings["b"]["mappings"]["properties"]["asctime"],
         json!({"type": "text", "fields": {"keyword": {"type": "keyword", "ignore_above": 256}}})
@@ -313,10 +236,7 @@ fn the_four_forms_of_asctime_sort_right() {
     ]);
     let (_, answer) = domain.post("/logs/_search", &json!({"sort": [{"asctime": "desc"}]}));
     let hits = answer["hits"]["hits"].as_array().unwrap();
-    let ids: Vec<_> = hits
-        .iter()
-        .map(|hit| hit["_id"].as_str().unwrap())
-        .collect();
+    let ids: Vec<_> = hits.iter().map(|hit| hit["_id"].as_str().unwrap()).collect();
     assert_eq!(ids, ["4", "3", "2", "1"]);
     assert_eq!(hits[0]["sort"], json!([1_589_208_287_500_i64]));
 }
@@ -336,10 +256,7 @@ fn an_unparsable_asctime_is_a_400_for_that_record_only() {
         failed["error"]["reason"],
         "failed to parse field [asctime] of type [date] in document with id '1'. Preview of field's value: 'soon'"
     );
-    assert_eq!(
-        failed["error"]["caused_by"]["type"],
-        "illegal_argument_exception"
-    );
+    assert_eq!(failed["error"]["caused_by"]["type"], "illegal_argument_exception");
     assert_eq!(answer["items"][1]["index"]["status"], 201);
 }
 
@@ -356,10 +273,7 @@ fn a_word_in_a_number_field_keeps_its_record_where_malformed_values_are_ignored(
 #[test]
 fn without_a_template_the_first_record_decides_and_later_ones_are_lost() {
     let mut domain = Domain::new("OpenSearch_2.19");
-    domain.index(
-        "logs",
-        &json!({"order": "2020-05-11", "n": 1, "extra": "text", "deep": {"a": 1}}),
-    );
+    domain.index("logs", &json!({"order": "2020-05-11", "n": 1, "extra": "text", "deep": {"a": 1}}));
     for lost in [
         json!({"order": "A-17"}),
         json!({"n": "many"}),
@@ -378,14 +292,8 @@ fn ignore_malformed_saves_neither_text_against_object_nor_number_against_object(
     let mut domain = Domain::new("OpenSearch_2.19");
     domain.put("/_index_template/t", &template());
     domain.index("logs", &json!({"extra": "text", "n": 1}));
-    assert_eq!(
-        kind(domain.index("logs", &json!({"extra": {"a": 1}})).as_ref()),
-        "mapper_parsing_exception"
-    );
-    assert_eq!(
-        kind(domain.index("logs", &json!({"n": {"a": 1}})).as_ref()),
-        "mapper_parsing_exception"
-    );
+    assert_eq!(kind(domain.index("logs", &json!({"extra": {"a": 1}})).as_ref()), "mapper_parsing_exception");
+    assert_eq!(kind(domain.index("logs", &json!({"n": {"a": 1}})).as_ref()), "mapper_parsing_exception");
 }
 
 #[test]
@@ -401,49 +309,26 @@ fn the_index_setting_ignore_malformed_wins_over_the_field_on_opensearch_2_19_onl
     ] {
         let mut domain = Domain::new(version);
         assert_eq!(domain.put("/logs", &index).0, 200);
-        assert_eq!(
-            kind(domain.index("logs", &json!({"asctime": "soon"})).as_ref()),
-            outcome,
-            "{version}"
-        );
+        assert_eq!(kind(domain.index("logs", &json!({"asctime": "soon"})).as_ref()), outcome, "{version}");
     }
 }
 
 #[test]
 fn a_refused_record_adds_no_field() {
     let mut domain = Domain::new("OpenSearch_2.19");
-    domain.put(
-        "/logs",
-        &json!({"mappings": {"properties": {"n": {"type": "long"}}}}),
-    );
-    assert_eq!(
-        kind(
-            domain
-                .index("logs", &json!({"a_new_one": 1, "n": "x"}))
-                .as_ref()
-        ),
-        "mapper_parsing_exception"
-    );
+    domain.put("/logs", &json!({"mappings": {"properties": {"n": {"type": "long"}}}}));
+    assert_eq!(kind(domain.index("logs", &json!({"a_new_one": 1, "n": "x"})).as_ref()), "mapper_parsing_exception");
     let (_, mapping) = domain.get("/logs/_mapping");
-    assert_eq!(
-        mapping["logs"]["mappings"],
-        json!({"properties": {"n": {"type": "long"}}})
-    );
+    assert_eq!(mapping["logs"]["mappings"], json!({"properties": {"n": {"type": "long"}}}));
 }
 
 #[test]
 fn the_limit_of_fields_refuses_the_record_that_exceeds_it() {
     let mut domain = Domain::new("OpenSearch_2.19");
-    domain.put(
-        "/logs",
-        &json!({"settings": {"index.mapping.total_fields.limit": 2}}),
-    );
+    domain.put("/logs", &json!({"settings": {"index.mapping.total_fields.limit": 2}}));
     assert_eq!(domain.index("logs", &json!({"a": 1, "b": 2})), None);
     let error = domain.index("logs", &json!({"c": 3})).unwrap();
-    assert_eq!(
-        error["reason"],
-        "Limit of total fields [2] has been exceeded"
-    );
+    assert_eq!(error["reason"], "Limit of total fields [2] has been exceeded");
 }
 
 #[test]
@@ -451,15 +336,9 @@ fn strict_and_switched_off_dynamic_mapping_are_kept() {
     let mut domain = Domain::new("OpenSearch_2.19");
     domain.put("/a", &json!({"mappings": {"dynamic": "strict"}}));
     domain.put("/b", &json!({"mappings": {"dynamic": false}}));
-    assert_eq!(
-        kind(domain.index("a", &json!({"x": 1})).as_ref()),
-        "strict_dynamic_mapping_exception"
-    );
+    assert_eq!(kind(domain.index("a", &json!({"x": 1})).as_ref()), "strict_dynamic_mapping_exception");
     assert_eq!(domain.index("b", &json!({"x": 1})), None);
-    assert_eq!(
-        domain.get("/b/_mapping").1["b"]["mappings"],
-        json!({"dynamic": false})
-    );
+    assert_eq!(domain.get("/b/_mapping").1["b"]["mappings"], json!({"dynamic": false}));
 }
 
 #[test]
@@ -472,11 +351,7 @@ fn numbers_out_of_range_and_addresses_that_are_none_are_refused() {
         json!({"ip": "here"}),
         json!({"b": "yes"}),
     ] {
-        assert_eq!(
-            kind(domain.index("logs", &wrong).as_ref()),
-            "mapper_parsing_exception",
-            "{wrong}"
-        );
+        assert_eq!(kind(domain.index("logs", &wrong).as_ref()), "mapper_parsing_exception", "{wrong}");
     }
     for right in [
         json!({"i": "17"}),
@@ -493,30 +368,13 @@ fn numbers_out_of_range_and_addresses_that_are_none_are_refused() {
 #[test]
 fn a_field_keeps_its_type() {
     let mut domain = Domain::new("OpenSearch_2.19");
-    domain.put(
-        "/logs",
-        &json!({"mappings": {"properties": {"a": {"type": "keyword"}}}}),
-    );
-    let (status, answer) = domain.put(
-        "/logs/_mapping",
-        &json!({"properties": {"a": {"type": "date"}}}),
-    );
+    domain.put("/logs", &json!({"mappings": {"properties": {"a": {"type": "keyword"}}}}));
+    let (status, answer) = domain.put("/logs/_mapping", &json!({"properties": {"a": {"type": "date"}}}));
     assert_eq!(
         (status, answer["error"]["reason"].as_str().unwrap()),
-        (
-            400,
-            "mapper [a] cannot be changed from type [keyword] to [date]"
-        )
+        (400, "mapper [a] cannot be changed from type [keyword] to [date]")
     );
-    assert_eq!(
-        domain
-            .put(
-                "/logs/_mapping",
-                &json!({"properties": {"b": {"type": "date"}}})
-            )
-            .0,
-        200
-    );
+    assert_eq!(domain.put("/logs/_mapping", &json!({"properties": {"b": {"type": "date"}}})).0, 200);
 }
 
 #[test]
@@ -530,50 +388,23 @@ fn queries_find_what_they_say() {
     ]);
     for (query, ids) in [
         (json!({"match": {"message": "DISK"}}), vec!["1", "2"]),
-        (
-            json!({"match": {"message": {"query": "disk full", "operator": "and"}}}),
-            vec!["1"],
-        ),
+        (json!({"match": {"message": {"query": "disk full", "operator": "and"}}}), vec!["1"]),
         (json!({"match_phrase": {"message": "is full"}}), vec!["1"]),
-        (
-            json!({"term": {"levelname.keyword": "INFO"}}),
-            vec!["2", "3"],
-        ),
+        (json!({"term": {"levelname.keyword": "INFO"}}), vec!["2", "3"]),
         (json!({"term": {"levelname": "INFO"}}), vec![]),
-        (
-            json!({"terms": {"levelname.keyword": ["ERROR", "FATAL"]}}),
-            vec!["1"],
-        ),
-        (
-            json!({"range": {"asctime": {"gte": "2020-05-12", "lte": "2020-05-12"}}}),
-            vec!["2"],
-        ),
+        (json!({"terms": {"levelname.keyword": ["ERROR", "FATAL"]}}), vec!["1"]),
+        (json!({"range": {"asctime": {"gte": "2020-05-12", "lte": "2020-05-12"}}}), vec!["2"]),
         (json!({"range": {"asctime": {"gte": "now-2h"}}}), vec!["3"]),
         (json!({"range": {"n": {"gt": 1, "lt": 3}}}), vec!["2"]),
         (json!({"exists": {"field": "user"}}), vec!["2"]),
         (json!({"exists": {"field": "user.name"}}), vec!["2"]),
         (json!({"ids": {"values": ["1", "3"]}}), vec!["1", "3"]),
         (json!({"prefix": {"levelname.keyword": "ER"}}), vec!["1"]),
-        (
-            json!({"bool": {"must": [{"match": {"message": "disk"}}], "must_not": {"term": {"n": 1}}}}),
-            vec!["2"],
-        ),
-        (
-            json!({"bool": {"should": [{"term": {"n": 1}}, {"term": {"n": 2}}]}}),
-            vec!["1", "2"],
-        ),
-        (
-            json!({"query_string": {"query": "levelname:ERROR OR message:fine"}}),
-            vec!["1", "3"],
-        ),
-        (
-            json!({"query_string": {"query": "disk AND NOT full"}}),
-            vec!["2"],
-        ),
-        (
-            json!({"simple_query_string": {"query": "\"is full\"", "fields": ["message"]}}),
-            vec!["1"],
-        ),
+        (json!({"bool": {"must": [{"match": {"message": "disk"}}], "must_not": {"term": {"n": 1}}}}), vec!["2"]),
+        (json!({"bool": {"should": [{"term": {"n": 1}}, {"term": {"n": 2}}]}}), vec!["1", "2"]),
+        (json!({"query_string": {"query": "levelname:ERROR OR message:fine"}}), vec!["1", "3"]),
+        (json!({"query_string": {"query": "disk AND NOT full"}}), vec!["2"]),
+        (json!({"simple_query_string": {"query": "\"is full\"", "fields": ["message"]}}), vec!["1"]),
     ] {
         assert_eq!(domain.found(&query), ids, "{query}");
     }
@@ -600,39 +431,27 @@ fn sorting_by_text_is_refused() {
     let mut domain = Domain::new("OpenSearch_2.19");
     domain.seed(&[("1", json!({"asctime": "2020-05-11 14:44:44,123"}))]);
     let (status, answer) = domain.post("/logs/_search", &json!({"sort": ["asctime"]}));
-    assert_eq!(
-        (status, &answer["error"]["caused_by"]["type"]),
-        (400, &json!("illegal_argument_exception"))
-    );
-    assert_eq!(
-        domain
-            .post("/logs/_search", &json!({"sort": ["missing"]}))
-            .0,
-        400
-    );
+    assert_eq!((status, &answer["error"]["caused_by"]["type"]), (400, &json!("illegal_argument_exception")));
+    assert_eq!(domain.post("/logs/_search", &json!({"sort": ["missing"]})).0, 400);
 }
 
 #[test]
 fn a_search_pages_counts_and_filters_the_source() {
     let mut domain = Domain::new("OpenSearch_2.19");
     for number in 0..5 {
-        domain.seed(&[(
-            number.to_string().as_str(),
-            json!({"n": number, "a": {"b": 1, "c": 2}}),
-        )]);
+        domain.seed(&[(number.to_string().as_str(), json!({"n": number, "a": {"b": 1, "c": 2}}))]);
     }
-    let (_, answer) =
-        domain.post("/logs/_search", &json!({"from": 1, "size": 2, "sort": [{"n": "desc"}], "_source": ["n", "a.b"], "track_total_hits": 3}));
+    let (_, answer) = domain.post(
+        "/logs/_search",
+        &json!({"from": 1, "size": 2, "sort": [{"n": "desc"}], "_source": ["n", "a.b"], "track_total_hits": 3}),
+    );
     let hits = &answer["hits"];
     assert_eq!(hits["total"], json!({"value": 3, "relation": "gte"}));
     assert_eq!(hits["hits"][0]["_source"], json!({"n": 3, "a": {"b": 1}}));
     assert_eq!(hits["hits"].as_array().unwrap().len(), 2);
     assert_eq!(domain.get("/logs/_count").1["count"], 5);
     assert_eq!(domain.get("/logs/_search?size=10001").0, 400);
-    assert_eq!(
-        domain.get("/logs/_count?filter_path=count").1,
-        json!({"count": 5})
-    );
+    assert_eq!(domain.get("/logs/_count?filter_path=count").1, json!({"count": 5}));
 }
 
 #[test]
@@ -660,21 +479,11 @@ fn bulk_answers_each_item_in_its_place() {
         .as_array()
         .unwrap()
         .iter()
-        .map(|item| {
-            item.as_object().unwrap().values().next().unwrap()["status"]
-                .as_u64()
-                .unwrap()
-        })
+        .map(|item| item.as_object().unwrap().values().next().unwrap()["status"].as_u64().unwrap())
         .collect();
     assert_eq!(statuses, [201, 409, 200, 404, 400, 400, 200]);
-    assert_eq!(
-        answer["items"][1]["create"]["error"]["type"],
-        "version_conflict_engine_exception"
-    );
-    assert_eq!(
-        answer["items"][4]["index"]["error"]["type"],
-        "invalid_index_name_exception"
-    );
+    assert_eq!(answer["items"][1]["create"]["error"]["type"], "version_conflict_engine_exception");
+    assert_eq!(answer["items"][4]["index"]["error"]["type"], "invalid_index_name_exception");
 }
 
 #[test]
@@ -686,11 +495,7 @@ fn a_bulk_request_with_a_bad_line_writes_nothing() {
         "{\"index\":{\"_id\":\"1\"}}\n{\"a\":1}\n{\"index\":{\"_foo\":1}}\n{}\n",
         "\n",
     ] {
-        assert_eq!(
-            domain.ask_raw(Method::POST, "/logs/_bulk", wrong).0,
-            400,
-            "{wrong}"
-        );
+        assert_eq!(domain.ask_raw(Method::POST, "/logs/_bulk", wrong).0, 400, "{wrong}");
     }
     assert_eq!(domain.get("/logs").0, 404);
 }
@@ -700,11 +505,7 @@ fn a_missing_index_is_a_404_and_a_pattern_without_a_match_is_not() {
     let mut domain = Domain::new("OpenSearch_2.19");
     for path in ["/x", "/x/_search", "/x/_mapping", "/x/_stats", "/x/_doc/1"] {
         let (status, answer) = domain.get(path);
-        assert_eq!(
-            (status, &answer["error"]["type"]),
-            (404, &json!("index_not_found_exception")),
-            "{path}"
-        );
+        assert_eq!((status, &answer["error"]["type"]), (404, &json!("index_not_found_exception")), "{path}");
     }
     assert_eq!(domain.get("/x-*/_mapping"), (200, json!({})));
     assert_eq!(domain.get("/x-*/_search").1["hits"]["total"]["value"], 0);
@@ -714,13 +515,7 @@ fn a_missing_index_is_a_404_and_a_pattern_without_a_match_is_not() {
 #[test]
 fn what_is_not_supported_is_refused_and_never_ignored() {
     let mut domain = Domain::new("OpenSearch_2.19");
-    for path in [
-        "/_nodes",
-        "/_cat/health",
-        "/_cluster/settings",
-        "/a/b/c",
-        "/_plugins/_ism/policies/x",
-    ] {
+    for path in ["/_nodes", "/_cat/health", "/_cluster/settings", "/a/b/c", "/_plugins/_ism/policies/x"] {
         let (status, answer) = domain.get(path);
         assert_eq!(status, 400, "{path}");
         assert!(answer.get("error").is_some(), "{path}");
@@ -743,13 +538,7 @@ fn a_body_needs_a_json_content_type() {
         explicit_index: ExplicitIndex::Refused,
         claims_elasticsearch: true,
     };
-    let mut ask = Ask {
-        method: &Method::PUT,
-        path: "/a",
-        query: &[],
-        media_type: None,
-        body: b"{}",
-    };
+    let mut ask = Ask { method: &Method::PUT, path: "/a", query: &[], media_type: None, body: b"{}" };
     assert_eq!(engine.handle(ask, Timestamp::UNIX_EPOCH).status, 406);
     ask.media_type = Some("application/json; charset=utf-8");
     assert_eq!(engine.handle(ask, Timestamp::UNIX_EPOCH).status, 200);
@@ -769,33 +558,15 @@ fn bulk_lines_name_no_index_where_the_domain_forbids_it() {
         claims_elasticsearch: true,
     };
     let body = b"{\"index\":{\"_index\":\"a\"}}\n{}\n";
-    let ask = Ask {
-        method: &Method::POST,
-        path: "/_bulk",
-        query: &[],
-        media_type: Some("application/json"),
-        body,
-    };
+    let ask = Ask { method: &Method::POST, path: "/_bulk", query: &[], media_type: Some("application/json"), body };
     let response = engine.handle(ask, Timestamp::UNIX_EPOCH);
     assert_eq!(response.status, 400);
     let greeting = engine.handle(
-        Ask {
-            method: &Method::GET,
-            path: "/",
-            query: &[],
-            media_type: None,
-            body: b"",
-        },
+        Ask { method: &Method::GET, path: "/", query: &[], media_type: None, body: b"" },
         Timestamp::UNIX_EPOCH,
     );
     let greeting: Value = serde_json::from_slice(&greeting.body).unwrap();
-    assert_eq!(
-        (
-            &greeting["version"]["number"],
-            greeting["version"].get("distribution")
-        ),
-        (&json!("7.10.2"), None)
-    );
+    assert_eq!((&greeting["version"]["number"], greeting["version"].get("distribution")), (&json!("7.10.2"), None));
 }
 
 #[test]
@@ -805,12 +576,7 @@ fn indexes_are_listed_with_strings() {
     domain.seed(&[("1", json!({"a": 1}))]);
     let (_, rows) = domain.get("/_cat/indices/logs*?format=json&bytes=b");
     assert_eq!(
-        (
-            &rows[0]["health"],
-            &rows[0]["docs.count"],
-            &rows[0]["pri"],
-            &rows[0]["rep"]
-        ),
+        (&rows[0]["health"], &rows[0]["docs.count"], &rows[0]["pri"], &rows[0]["rep"]),
         (&json!("green"), &json!("1"), &json!("1"), &json!("0"))
     );
     let (_, stats) = domain.get("/logs/_stats");
@@ -821,10 +587,7 @@ fn indexes_are_listed_with_strings() {
 fn delete_by_query_deletes_what_it_finds() {
     let mut domain = Domain::new("OpenSearch_2.19");
     domain.seed(&[("1", json!({"a": 1})), ("2", json!({"a": 2}))]);
-    let (status, answer) = domain.post(
-        "/logs/_delete_by_query",
-        &json!({"query": {"term": {"a": 1}}}),
-    );
+    let (status, answer) = domain.post("/logs/_delete_by_query", &json!({"query": {"term": {"a": 1}}}));
     assert_eq!((status, &answer["deleted"]), (200, &json!(1)));
     assert_eq!(domain.found(&json!({"match_all": {}})), ["2"]);
     assert_eq!(domain.ask_raw(Method::DELETE, "/logs", "").0, 200);
@@ -835,17 +598,6 @@ fn delete_by_query_deletes_what_it_finds() {
 
 #[test]
 fn elasticsearch_and_opensearch_1_name_the_type() {
-    assert_eq!(
-        Domain::new("Elasticsearch_7.10")
-            .put("/a/_doc/1", &json!({}))
-            .1["_type"],
-        "_doc"
-    );
-    assert_eq!(
-        Domain::new("OpenSearch_2.19")
-            .put("/a/_doc/1", &json!({}))
-            .1
-            .get("_type"),
-        None
-    );
+    assert_eq!(Domain::new("Elasticsearch_7.10").put("/a/_doc/1", &json!({})).1["_type"], "_doc");
+    assert_eq!(Domain::new("OpenSearch_2.19").put("/a/_doc/1", &json!({})).1.get("_type"), None);
 }

@@ -46,11 +46,7 @@ impl EngineVersion {
 
     /// The body of `GET /`.
     pub(crate) fn greeting(self, cluster: &str, compatibility: Compatibility) -> Value {
-        let Self {
-            family,
-            major,
-            minor,
-        } = self;
+        let Self { family, major, minor } = self;
         let lucene = self.lucene();
         let mut version = json!({
             "number": format!("{major}.{minor}.0"),
@@ -105,11 +101,7 @@ pub(crate) enum Compatibility {
 
 impl fmt::Display for EngineVersion {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            family,
-            major,
-            minor,
-        } = self;
+        let Self { family, major, minor } = self;
         let family = match family {
             Family::Elasticsearch => "Elasticsearch",
             Family::OpenSearch => "OpenSearch",
@@ -130,11 +122,7 @@ impl FromStr for EngineVersion {
             _ => return Err(wrong()),
         };
         let (major, minor) = number.split_once('.').ok_or_else(wrong)?;
-        Ok(Self {
-            family,
-            major: major.parse().map_err(|_| wrong())?,
-            minor: minor.parse().map_err(|_| wrong())?,
-        })
+        Ok(Self { family, major: major.parse().map_err(|_| wrong())?, minor: minor.parse().map_err(|_| wrong())? })
     }
 }
 

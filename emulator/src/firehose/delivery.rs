@@ -85,10 +85,7 @@ fn documents_due(context: &Context<'_>, stream: &Stream, pending: &Pending) -> O
 }
 
 fn backup_due(context: &Context<'_>, stream: &Stream, pending: &Pending) -> Option<Timestamp> {
-    let backup = stream
-        .destination
-        .get("S3DestinationDescription")?
-        .as_object()?;
+    let backup = stream.destination.get("S3DestinationDescription")?.as_object()?;
     due(
         context,
         pending.oldest_backup?,
@@ -98,19 +95,9 @@ fn backup_due(context: &Context<'_>, stream: &Stream, pending: &Pending) -> Opti
     )
 }
 
-fn due(
-    context: &Context<'_>,
-    oldest: Timestamp,
-    bytes: usize,
-    seconds: u64,
-    mebibytes: u64,
-) -> Option<Timestamp> {
+fn due(context: &Context<'_>, oldest: Timestamp, bytes: usize, seconds: u64, mebibytes: u64) -> Option<Timestamp> {
     let enough = usize::try_from(mebibytes).ok()?.saturating_mul(1 << 20);
-    Some(if bytes >= enough {
-        oldest
-    } else {
-        after(oldest, context.timing.buffering(seconds))
-    })
+    Some(if bytes >= enough { oldest } else { after(oldest, context.timing.buffering(seconds)) })
 }
 
 /// What became of one document.
@@ -134,13 +121,7 @@ struct Waiting {
     index: String,
 }
 
-fn deliver_documents(
-    world: &mut World,
-    context: &Context<'_>,
-    key: &str,
-    stream: &Stream,
-    flush: Flush,
-) {
+fn deliver_documents(world: &mut World, context: &Context<'_>, key: &str, stream: &Stream, flush: Flush) {
     let index = says(&stream.destination, "IndexName");
     let period = says(&stream.destination, "IndexRotationPeriod");
     let waiting: Vec<Waiting> = world
@@ -171,27 +152,17 @@ fn deliver_documents(
     }
     let retry = if let Some((_, _, message)) = transient.first() {
         log_document_failure(world, context, stream, message);
-        let first = stream
-            .retry
-            .as_ref()
-            .map_or(context.now, |retry| retry.first);
+        let first = stream.retry.as_ref().map_or(context.now, |retry| retry.first);
         let duration = number(&stream.destination, "RetryOptions", "DurationInSeconds");
         let deadline = after(first, context.timing.buffering(duration));
         let tried_after_the_first = stream.retry.is_some();
-        let spent = duration == 0
-            || (context.now >= deadline && tried_after_the_first)
-            || flush == Flush::Everything;
+        let spent = duration == 0 || (context.now >= deadline && tried_after_the_first) || flush == Flush::Everything;
         if spent {
             fail(world, context, stream, transient, attempts);
             None
         } else {
-            let next =
-                after(context.now, context.timing.buffering(RETRY_EVERY_SECONDS)).min(deadline);
-            Some(Retry {
-                first,
-                attempts,
-                next,
-            })
+            let next = after(context.now, context.timing.buffering(RETRY_EVERY_SECONDS)).min(deadline);
+            Some(Retry { first, attempts, next })
         }
     } else {
         None
@@ -204,28 +175,15 @@ fn deliver_documents(
 }
 
 /// Sends documents in bulk requests that index, never create (Firehose guide).
-fn send(
-    world: &mut World,
-    context: &Context<'_>,
-    stream: &Stream,
-    waiting: &[Waiting],
-) -> Vec<Outcome> {
+fn send(world: &mut World, context: &Context<'_>, stream: &Stream, waiting: &[Waiting]) -> Vec<Outcome> {
     if let Err((code, message)) = reach(world, context, stream) {
-        return waiting
-            .iter()
-            .map(|_| Outcome::Transient {
-                code,
-                message: message.clone(),
-            })
-            .collect();
+        return waiting.iter().map(|_| Outcome::Transient { code, message: message.clone() }).collect();
     }
     let Some(domain_key) = domain_of(world, &stream.destination).map(|(key, _)| key.clone()) else {
         return Vec::new();
     };
-    let ids = stream
-        .destination
-        .get("DocumentIdOptions")
-        .map(|one| one["DefaultDocumentIdFormat"] == "FIREHOSE_DEFAULT");
+    let ids =
+        stream.destination.get("DocumentIdOptions").map(|one| one["DefaultDocumentIdFormat"] == "FIREHOSE_DEFAULT");
     let mut outcomes: Vec<Option<Outcome>> = waiting.iter().map(|_| None).collect();
     let mut sent: Vec<usize> = Vec::new();
     let mut body = String::new();
@@ -255,8 +213,7 @@ fn send(
         requests.push((sent, body));
     }
     for (sent, body) in requests {
-        let Some(mut engine) = opensearch::engine(&mut world.opensearch, context, &domain_key)
-        else {
+        let Some(mut engine) = opensearch::engine(&mut world.opensearch, context, &domain_key) else {
             continue;
         };
         let ask = Ask {
@@ -274,61 +231,35 @@ fn send(
     }
     outcomes
         .into_iter()
-        .map(|outcome| {
-            outcome.unwrap_or(Outcome::Transient {
-                code: 503,
-                message: "no answer".to_owned(),
-            })
-        })
+        .map(|outcome| outcome.unwrap_or(Outcome::Transient { code: 503, message: "no answer".to_owned() }))
         .collect()
 }
 
 /// Whether the domain can be reached with the stream's role.
 fn reach(world: &World, context: &Context<'_>, stream: &Stream) -> Result<(), (u16, String)> {
-    let Some((key, domain)) = domain_of(world, &stream.destination)
-        .filter(|(_, domain)| domain.is_reachable(context.now))
+    let Some((key, domain)) =
+        domain_of(world, &stream.destination).filter(|(_, domain)| domain.is_reachable(context.now))
     else {
         return Err((503, "Could not connect to the OpenSearch domain".to_owned()));
     };
     let role = says(&stream.destination, "RoleARN");
     let resource = format!("{}/_bulk", domain.arn);
     let denied = opensearch::denies(domain, context.now, role, "es:ESHttpPost", &resource);
-    if denied
-        || iam::may(
-            world,
-            context,
-            role,
-            &stream.arn,
-            "es:ESHttpPost",
-            &resource,
-        ) != Permit::Allowed
-    {
-        return Err((
-            403,
-            format!("{role} is not authorized to perform: es:ESHttpPost on resource: {resource}"),
-        ));
+    if denied || iam::may(world, context, role, &stream.arn, "es:ESHttpPost", &resource) != Permit::Allowed {
+        return Err((403, format!("{role} is not authorized to perform: es:ESHttpPost on resource: {resource}")));
     }
     if domain.has_fine_grained_access(context.now) && !opensearch::is_master(domain, role) {
-        return Err((
-            403,
-            "security_exception: no permissions for [indices:data/write/bulk]".to_owned(),
-        ));
+        return Err((403, "security_exception: no permissions for [indices:data/write/bulk]".to_owned()));
     }
     match world.opensearch.unavailable.get(key) {
-        Some(status) => Err((
-            *status,
-            "the domain was made unavailable by a test".to_owned(),
-        )),
+        Some(status) => Err((*status, "the domain was made unavailable by a test".to_owned())),
         None => Ok(()),
     }
 }
 
 fn outcome(status: u16, answer: &Value, place: usize) -> Outcome {
     let item = &answer["items"][place]["index"];
-    let code = item["status"]
-        .as_u64()
-        .and_then(|code| u16::try_from(code).ok())
-        .unwrap_or(status);
+    let code = item["status"].as_u64().and_then(|code| u16::try_from(code).ok()).unwrap_or(status);
     let message = match item.get("error") {
         Some(error) => error.to_string(),
         None => answer.to_string(),
@@ -345,9 +276,7 @@ fn line(data: &str) -> Result<String, String> {
     let malformed = |why: &str| {
         json!({"type": "mapper_parsing_exception", "reason": "failed to parse", "caused_by": {"type": "not_x_content_exception", "reason": why}}).to_string()
     };
-    let bytes = BASE64_STANDARD
-        .decode(data)
-        .map_err(|_| malformed("not base64"))?;
+    let bytes = BASE64_STANDARD.decode(data).map_err(|_| malformed("not base64"))?;
     let text = String::from_utf8(bytes).map_err(|_| malformed("not UTF-8"))?;
     let text = text.trim_end_matches(['\n', '\r']);
     if text.contains('\n') {
@@ -355,21 +284,15 @@ fn line(data: &str) -> Result<String, String> {
     }
     match serde_json::from_str::<Value>(text) {
         Ok(Value::Object(_)) => Ok(text.to_owned()),
-        Ok(
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_),
-        ) => Err(malformed("a record must be a JSON object")),
+        Ok(Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_)) => {
+            Err(malformed("a record must be a JSON object"))
+        }
         Err(error) => Err(malformed(&error.to_string())),
     }
 }
 
 /// Writes documents that could not be indexed to the bucket (Firehose guide, data delivery failure handling).
-fn fail(
-    world: &mut World,
-    context: &Context<'_>,
-    stream: &Stream,
-    failed: Vec<(Waiting, u16, String)>,
-    attempts: u32,
-) {
+fn fail(world: &mut World, context: &Context<'_>, stream: &Stream, failed: Vec<(Waiting, u16, String)>, attempts: u32) {
     let Some(oldest) = failed.iter().map(|(one, ..)| one.record.arrived).min() else {
         return;
     };
@@ -390,14 +313,7 @@ fn fail(
         body.push('\n');
     }
     let folder = world.firehose.failed_folder.name();
-    if put(
-        world,
-        context,
-        stream,
-        Output::Failed(folder),
-        oldest,
-        body.into_bytes(),
-    ) {
+    if put(world, context, stream, Output::Failed(folder), oldest, body.into_bytes()) {
         for (one, ..) in failed {
             settle_document(world, &one.key);
         }
@@ -436,11 +352,7 @@ fn put(
     oldest: Timestamp,
     body: Vec<u8>,
 ) -> bool {
-    let Some(backup) = stream
-        .destination
-        .get("S3DestinationDescription")
-        .and_then(Value::as_object)
-    else {
+    let Some(backup) = stream.destination.get("S3DestinationDescription").and_then(Value::as_object) else {
         return false;
     };
     let error_prefix = says(backup, "ErrorOutputPrefix");
@@ -457,21 +369,15 @@ fn put(
     let bucket_arn = says(backup, "BucketARN");
     let bucket = bucket_name(bucket_arn).unwrap_or_default();
     let role = says(backup, "RoleARN");
-    let logging = stream
-        .destination
-        .get("S3DestinationDescription")
-        .and_then(|one| one.get("CloudWatchLoggingOptions"));
+    let logging =
+        stream.destination.get("S3DestinationDescription").and_then(|one| one.get("CloudWatchLoggingOptions"));
     let resource = format!("{bucket_arn}/{key}");
     let result = match iam::may(world, context, role, &stream.arn, "s3:PutObject", &resource) {
-        Permit::Allowed => {
-            s3::put_object(world, context, bucket, &key, Bytes::from(body), media_type)
-                .map_err(|failure| (format!("S3.{}", failure.code), failure.message))
-        }
+        Permit::Allowed => s3::put_object(world, context, bucket, &key, Bytes::from(body), media_type)
+            .map_err(|failure| (format!("S3.{}", failure.code), failure.message)),
         Permit::NotPropagated | Permit::Denied | Permit::NoRole | Permit::TrustWrong => Err((
             "S3.AccessDenied".to_owned(),
-            format!(
-                "Access was denied. {role} is not authorized to perform: s3:PutObject on resource: {resource}"
-            ),
+            format!("Access was denied. {role} is not authorized to perform: s3:PutObject on resource: {resource}"),
         )),
     };
     match result {
@@ -486,15 +392,7 @@ fn put(
 fn log_document_failure(world: &mut World, context: &Context<'_>, stream: &Stream, message: &str) {
     let logging = stream.destination.get("CloudWatchLoggingOptions");
     let role = says(&stream.destination, "RoleARN");
-    log(
-        world,
-        context,
-        stream,
-        logging,
-        role,
-        "OS.ServiceException",
-        message,
-    );
+    log(world, context, stream, logging, role, "OS.ServiceException", message);
 }
 
 /// Writes an error, if logging is on, the group and stream exist and the role may.
@@ -510,17 +408,10 @@ fn log(
     let Some(logging) = logging.filter(|one| one["Enabled"] == true) else {
         return;
     };
-    let (Some(group), Some(log_stream)) = (
-        logging["LogGroupName"].as_str(),
-        logging["LogStreamName"].as_str(),
-    ) else {
+    let (Some(group), Some(log_stream)) = (logging["LogGroupName"].as_str(), logging["LogStreamName"].as_str()) else {
         return;
     };
-    let arn = context.arn(
-        "logs",
-        &stream.region,
-        &format!("log-group:{group}:log-stream:{log_stream}"),
-    );
+    let arn = context.arn("logs", &stream.region, &format!("log-group:{group}:log-stream:{log_stream}"));
     if iam::may(world, context, role, &stream.arn, "logs:PutLogEvents", &arn) != Permit::Allowed {
         return;
     }
@@ -532,14 +423,7 @@ fn log(
         "errorCode": code,
     });
     // Firehose creates neither group nor stream: without them the error is written nowhere.
-    logs::put_event(
-        world,
-        context,
-        &stream.region,
-        group,
-        log_stream,
-        &text.to_string(),
-    );
+    logs::put_event(world, context, &stream.region, group, log_stream, &text.to_string());
 }
 
 fn settle_document(world: &mut World, key: &str) {

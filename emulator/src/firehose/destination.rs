@@ -45,17 +45,8 @@ pub(crate) fn invalid<T>(message: impl Into<String>) -> Result<T, Failure> {
 
 /// Reads the configuration of a new stream and fills in the service's defaults.
 pub(crate) fn create(written: &Map<String, Value>) -> Result<Destination, Failure> {
-    let known: Vec<&str> = MEMBERS
-        .iter()
-        .chain(&CREATE_ONLY)
-        .copied()
-        .chain(["S3Configuration"])
-        .collect();
-    only(
-        written,
-        &known,
-        "amazonopensearchserviceDestinationConfiguration",
-    )?;
+    let known: Vec<&str> = MEMBERS.iter().chain(&CREATE_ONLY).copied().chain(["S3Configuration"]).collect();
+    only(written, &known, "amazonopensearchserviceDestinationConfiguration")?;
     for required in ["RoleARN", "IndexName", "S3Configuration"] {
         if !written.contains_key(required) {
             return constraint("null", required, "not be null");
@@ -94,10 +85,7 @@ pub(crate) fn create(written: &Map<String, Value>) -> Result<Destination, Failur
     all_backup.extend(backup.clone());
     complete_hints(&mut own);
     destination.extend(own);
-    destination.insert(
-        "S3DestinationDescription".to_owned(),
-        Value::Object(all_backup),
-    );
+    destination.insert("S3DestinationDescription".to_owned(), Value::Object(all_backup));
     check(&destination)?;
     Ok(destination)
 }
@@ -105,14 +93,9 @@ pub(crate) fn create(written: &Map<String, Value>) -> Result<Destination, Failur
 /// Lays an update over a destination: a member that is left out keeps its value, one that is sent replaces it whole;
 /// those of the backup likewise, one level deeper (API reference, UpdateDestination: in the S3 destination, if
 /// EncryptionConfiguration is not specified, the existing one is maintained).
-pub(crate) fn update(
-    current: &Destination,
-    written: &Map<String, Value>,
-) -> Result<Destination, Failure> {
+pub(crate) fn update(current: &Destination, written: &Map<String, Value>) -> Result<Destination, Failure> {
     if let Some(fixed) = CREATE_ONLY.iter().find(|name| written.contains_key(**name)) {
-        return invalid(format!(
-            "{fixed} cannot be changed once the delivery stream is created"
-        ));
+        return invalid(format!("{fixed} cannot be changed once the delivery stream is created"));
     }
     let known: Vec<&str> = MEMBERS.iter().copied().chain(["S3Update"]).collect();
     only(written, &known, "amazonopensearchserviceDestinationUpdate")?;
@@ -129,9 +112,7 @@ pub(crate) fn update(
     complete_hints(&mut own);
     destination.extend(own);
     if let Some(Value::Object(backup)) = backup
-        && let Some(all) = destination
-            .get_mut("S3DestinationDescription")
-            .and_then(Value::as_object_mut)
+        && let Some(all) = destination.get_mut("S3DestinationDescription").and_then(Value::as_object_mut)
     {
         all.extend(backup);
     }
@@ -149,14 +130,10 @@ fn complete_hints(own: &mut Map<String, Value>) {
 
 fn check(destination: &Destination) -> Result<(), Failure> {
     role(destination, "RoleARN")?;
-    match (
-        text(destination, "DomainARN")?,
-        text(destination, "ClusterEndpoint")?,
-    ) {
+    match (text(destination, "DomainARN")?, text(destination, "ClusterEndpoint")?) {
         (Some(arn), None) => {
             let name = arn.rsplit_once(":domain/").map_or("", |(_, name)| name);
-            if !arn.starts_with("arn:") || !arn.contains(":es:") || !(3..=28).contains(&name.len())
-            {
+            if !arn.starts_with("arn:") || !arn.contains(":es:") || !(3..=28).contains(&name.len()) {
                 return constraint(
                     arn,
                     "domainARN",
@@ -166,11 +143,7 @@ fn check(destination: &Destination) -> Result<(), Failure> {
         }
         (None, Some(endpoint)) => {
             if !endpoint.starts_with("https:") {
-                return constraint(
-                    endpoint,
-                    "clusterEndpoint",
-                    "satisfy regular expression pattern: https:.*",
-                );
+                return constraint(endpoint, "clusterEndpoint", "satisfy regular expression pattern: https:.*");
             }
         }
         (Some(_), Some(_)) => {
@@ -180,16 +153,8 @@ fn check(destination: &Destination) -> Result<(), Failure> {
     }
     length(destination, "IndexName", 1, 80)?;
     length(destination, "TypeName", 0, 100)?;
-    choice(
-        destination,
-        "IndexRotationPeriod",
-        &["NoRotation", "OneHour", "OneDay", "OneWeek", "OneMonth"],
-    )?;
-    choice(
-        destination,
-        "S3BackupMode",
-        &["FailedDocumentsOnly", "AllDocuments"],
-    )?;
+    choice(destination, "IndexRotationPeriod", &["NoRotation", "OneHour", "OneDay", "OneWeek", "OneMonth"])?;
+    choice(destination, "S3BackupMode", &["FailedDocumentsOnly", "AllDocuments"])?;
     let hints = object(destination, "BufferingHints")?;
     only(hints, &["IntervalInSeconds", "SizeInMBs"], "bufferingHints")?;
     range(hints, "IntervalInSeconds", 0, 900)?;
@@ -198,11 +163,7 @@ fn check(destination: &Destination) -> Result<(), Failure> {
     only(retry, &["DurationInSeconds"], "retryOptions")?;
     range(retry, "DurationInSeconds", 0, 7_200)?;
     let ids = object(destination, "DocumentIdOptions")?;
-    choice(
-        ids,
-        "DefaultDocumentIdFormat",
-        &["FIREHOSE_DEFAULT", "NO_DOCUMENT_ID"],
-    )?;
+    choice(ids, "DefaultDocumentIdFormat", &["FIREHOSE_DEFAULT", "NO_DOCUMENT_ID"])?;
     let processing = object(destination, "ProcessingConfiguration")?;
     if processing.get("Enabled") == Some(&json!(true)) {
         return invalid("the local AWS does not support ProcessingConfiguration");
@@ -232,98 +193,52 @@ fn check_backup(backup: &Map<String, Value>) -> Result<(), Failure> {
     role(backup, "RoleARN")?;
     let bucket = text(backup, "BucketARN")?.unwrap_or_default();
     if bucket_name(bucket).is_none_or(str::is_empty) {
-        return constraint(
-            bucket,
-            "bucketARN",
-            "satisfy regular expression pattern: arn:.*:s3:::[\\w\\.\\-]{1,255}",
-        );
+        return constraint(bucket, "bucketARN", "satisfy regular expression pattern: arn:.*:s3:::[\\w\\.\\-]{1,255}");
     }
     length(backup, "Prefix", 0, 1_024)?;
     length(backup, "ErrorOutputPrefix", 0, 1_024)?;
     let hints = object(backup, "BufferingHints")?;
-    only(
-        hints,
-        &["IntervalInSeconds", "SizeInMBs"],
-        "s3Configuration.bufferingHints",
-    )?;
+    only(hints, &["IntervalInSeconds", "SizeInMBs"], "s3Configuration.bufferingHints")?;
     // "If you specify a value for one, you must also provide a value for the other" (API reference, BufferingHints).
     if hints.len() != 2 {
         return invalid("BufferingHints of S3 need both IntervalInSeconds and SizeInMBs");
     }
     range(hints, "IntervalInSeconds", 0, 900)?;
     range(hints, "SizeInMBs", 1, 128)?;
-    choice(
-        backup,
-        "CompressionFormat",
-        &["UNCOMPRESSED", "GZIP", "ZIP", "Snappy", "HADOOP_SNAPPY"],
-    )?;
+    choice(backup, "CompressionFormat", &["UNCOMPRESSED", "GZIP", "ZIP", "Snappy", "HADOOP_SNAPPY"])?;
     let compression = text(backup, "CompressionFormat")?.unwrap_or_default();
     if compression != "UNCOMPRESSED" && compression != "GZIP" {
-        return invalid(format!(
-            "the local AWS does not support CompressionFormat {compression}"
-        ));
+        return invalid(format!("the local AWS does not support CompressionFormat {compression}"));
     }
     let encryption = object(backup, "EncryptionConfiguration")?;
-    match (
-        encryption.get("NoEncryptionConfig"),
-        encryption.get("KMSEncryptionConfig"),
-    ) {
+    match (encryption.get("NoEncryptionConfig"), encryption.get("KMSEncryptionConfig")) {
         (Some(none), None) if none == "NoEncryption" => {}
         (None, Some(key))
-            if key
-                .get("AWSKMSKeyARN")
-                .and_then(Value::as_str)
-                .is_some_and(|arn| arn.contains(":kms:")) => {}
+            if key.get("AWSKMSKeyARN").and_then(Value::as_str).is_some_and(|arn| arn.contains(":kms:")) => {}
         _ => {
-            return invalid(
-                "EncryptionConfiguration needs either NoEncryptionConfig or KMSEncryptionConfig",
-            );
+            return invalid("EncryptionConfiguration needs either NoEncryptionConfig or KMSEncryptionConfig");
         }
     }
     check_logging(object(backup, "CloudWatchLoggingOptions")?)?;
-    check_prefixes(
-        text(backup, "Prefix")?.unwrap_or_default(),
-        text(backup, "ErrorOutputPrefix")?.unwrap_or_default(),
-    )
-    .or_else(invalid)
+    check_prefixes(text(backup, "Prefix")?.unwrap_or_default(), text(backup, "ErrorOutputPrefix")?.unwrap_or_default())
+        .or_else(invalid)
 }
 
 fn check_logging(logging: &Map<String, Value>) -> Result<(), Failure> {
-    only(
-        logging,
-        &["Enabled", "LogGroupName", "LogStreamName"],
-        "cloudWatchLoggingOptions",
-    )?;
-    let (group, stream) = (
-        text(logging, "LogGroupName")?,
-        text(logging, "LogStreamName")?,
-    );
+    only(logging, &["Enabled", "LogGroupName", "LogStreamName"], "cloudWatchLoggingOptions")?;
+    let (group, stream) = (text(logging, "LogGroupName")?, text(logging, "LogStreamName")?);
     if logging.get("Enabled") == Some(&json!(true))
         && (group.is_none_or(str::is_empty) || stream.is_none_or(str::is_empty))
     {
-        return invalid(
-            "LogGroupName and LogStreamName are mandatory when CloudWatch logging is enabled",
-        );
+        return invalid("LogGroupName and LogStreamName are mandatory when CloudWatch logging is enabled");
     }
     let group = group.unwrap_or_default();
-    if group.len() > 512
-        || !group
-            .chars()
-            .all(|one| one.is_ascii_alphanumeric() || "._-/#".contains(one))
-    {
-        return constraint(
-            group,
-            "logGroupName",
-            "satisfy regular expression pattern: [\\.\\-_/#A-Za-z0-9]*",
-        );
+    if group.len() > 512 || !group.chars().all(|one| one.is_ascii_alphanumeric() || "._-/#".contains(one)) {
+        return constraint(group, "logGroupName", "satisfy regular expression pattern: [\\.\\-_/#A-Za-z0-9]*");
     }
     let stream = stream.unwrap_or_default();
     if stream.len() > 512 || stream.contains([':', '*']) {
-        return constraint(
-            stream,
-            "logStreamName",
-            "satisfy regular expression pattern: [^:*]*",
-        );
+        return constraint(stream, "logStreamName", "satisfy regular expression pattern: [^:*]*");
     }
     Ok(())
 }
@@ -339,13 +254,8 @@ pub(crate) fn check_access(
     // A role that cannot be assumed is noticed before the domain is.
     assume(world, context, role, stream_arn)?;
     let Some((_, domain)) = domain_of(world, destination) else {
-        let named = destination
-            .get("DomainARN")
-            .or_else(|| destination.get("ClusterEndpoint"));
-        return invalid(format!(
-            "Domain not found: {}",
-            named.and_then(Value::as_str).unwrap_or_default()
-        ));
+        let named = destination.get("DomainARN").or_else(|| destination.get("ClusterEndpoint"));
+        return invalid(format!("Domain not found: {}", named.and_then(Value::as_str).unwrap_or_default()));
     };
     if !domain.is_reachable(context.now) {
         return invalid(format!("Domain {} is not active", domain.arn));
@@ -354,31 +264,13 @@ pub(crate) fn check_access(
     if !type_name.is_empty() {
         return invalid(format!("TypeName must be empty for {}", domain.version));
     }
-    for action in [
-        "es:DescribeDomain",
-        "es:DescribeDomains",
-        "es:DescribeDomainConfig",
-    ] {
+    for action in ["es:DescribeDomain", "es:DescribeDomains", "es:DescribeDomainConfig"] {
         if iam::may(world, context, role, stream_arn, action, &domain.arn) != Permit::Allowed {
-            return invalid(
-                "Delivery Role is not authorized to describe the Elasticsearch domain.",
-            );
+            return invalid("Delivery Role is not authorized to describe the Elasticsearch domain.");
         }
     }
-    for (action, path) in [
-        ("es:ESHttpPost", "/_bulk"),
-        ("es:ESHttpPut", "/_bulk"),
-        ("es:ESHttpGet", "/_nodes"),
-    ] {
-        if iam::may(
-            world,
-            context,
-            role,
-            stream_arn,
-            action,
-            &format!("{}{path}", domain.arn),
-        ) != Permit::Allowed
-        {
+    for (action, path) in [("es:ESHttpPost", "/_bulk"), ("es:ESHttpPut", "/_bulk"), ("es:ESHttpGet", "/_nodes")] {
+        if iam::may(world, context, role, stream_arn, action, &format!("{}{path}", domain.arn)) != Permit::Allowed {
             return invalid(
                 "Could not connect to the Elasticsearch domain. Verify that the IAM role has access to the \
                  Elasticsearch domain.",
@@ -407,12 +299,7 @@ pub(crate) fn check_access(
     Ok(())
 }
 
-fn assume(
-    world: &World,
-    context: &Context<'_>,
-    role: &str,
-    stream_arn: &str,
-) -> Result<(), Failure> {
+fn assume(world: &World, context: &Context<'_>, role: &str, stream_arn: &str) -> Result<(), Failure> {
     let refused = match iam::may(world, context, role, stream_arn, "sts:AssumeRole", "*") {
         Permit::NoRole | Permit::TrustWrong => true,
         // Nobody else knows the role yet.
@@ -420,15 +307,12 @@ fn assume(
             let known = world.iam.roles.iter().find(|(_, one)| one.arn == role);
             known.is_some_and(|(_, one)| {
                 one.grants_before.is_none()
-                    && context.now
-                        < crate::clock::after(one.changed, context.timing.role_propagation)
+                    && context.now < crate::clock::after(one.changed, context.timing.role_propagation)
             })
         }
     };
     if refused {
-        return invalid(format!(
-            "Firehose is unable to assume role {role}. Please check the role provided."
-        ));
+        return invalid(format!("Firehose is unable to assume role {role}. Please check the role provided."));
     }
     Ok(())
 }
@@ -438,18 +322,11 @@ pub(crate) fn domain_of<'w>(
     world: &'w World,
     destination: &Destination,
 ) -> Option<(&'w String, &'w opensearch::Domain)> {
-    match (
-        destination.get("DomainARN"),
-        destination.get("ClusterEndpoint"),
-    ) {
+    match (destination.get("DomainARN"), destination.get("ClusterEndpoint")) {
         (Some(arn), _) => world.opensearch.by_arn(arn.as_str()?),
         (None, Some(endpoint)) => {
             let (_, path) = endpoint.as_str()?.split_once("/domain/")?;
-            world
-                .opensearch
-                .domains
-                .iter()
-                .find(|(key, _)| path.trim_end_matches('/') == key.as_str())
+            world.opensearch.domains.iter().find(|(key, _)| path.trim_end_matches('/') == key.as_str())
         }
         (None, None) => None,
     }
@@ -457,9 +334,7 @@ pub(crate) fn domain_of<'w>(
 
 /// The name in a bucket's ARN.
 pub(crate) fn bucket_name(arn: &str) -> Option<&str> {
-    arn.split_once(":s3:::")
-        .filter(|_| arn.starts_with("arn:"))
-        .map(|(_, name)| name)
+    arn.split_once(":s3:::").filter(|_| arn.starts_with("arn:")).map(|(_, name)| name)
 }
 
 /// A text of a destination that was checked.
@@ -469,10 +344,7 @@ pub(crate) fn says<'d>(object: &'d Map<String, Value>, name: &str) -> &'d str {
 
 /// A number of an object inside a destination that was checked.
 pub(crate) fn number(destination: &Map<String, Value>, object: &str, name: &str) -> u64 {
-    destination
-        .get(object)
-        .and_then(|inner| inner.get(name)?.as_u64())
-        .unwrap_or_default()
+    destination.get(object).and_then(|inner| inner.get(name)?.as_u64()).unwrap_or_default()
 }
 
 fn only(object: &Map<String, Value>, known: &[&str], at: &str) -> Result<(), Failure> {
@@ -482,10 +354,7 @@ fn only(object: &Map<String, Value>, known: &[&str], at: &str) -> Result<(), Fai
     }
 }
 
-fn object<'d>(
-    object: &'d Map<String, Value>,
-    name: &str,
-) -> Result<&'d Map<String, Value>, Failure> {
+fn object<'d>(object: &'d Map<String, Value>, name: &str) -> Result<&'d Map<String, Value>, Failure> {
     match object.get(name).and_then(Value::as_object) {
         Some(inner) => Ok(inner),
         None => Err(wrong_type(name)),
@@ -496,52 +365,30 @@ fn text<'d>(object: &'d Map<String, Value>, name: &str) -> Result<Option<&'d str
     match object.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
-        Some(Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
-            Err(wrong_type(name))
-        }
+        Some(Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => Err(wrong_type(name)),
     }
 }
 
 fn wrong_type(name: &str) -> Failure {
-    Failure::new(
-        400,
-        "SerializationException",
-        format!("the value of {name} is of the wrong type"),
-    )
+    Failure::new(400, "SerializationException", format!("the value of {name} is of the wrong type"))
 }
 
 fn role(object: &Map<String, Value>, name: &str) -> Result<(), Failure> {
     let arn = text(object, name)?.unwrap_or_default();
-    let fits = arn.starts_with("arn:")
-        && arn.contains(":iam::")
-        && arn.contains(":role/")
-        && arn.len() <= 512;
+    let fits = arn.starts_with("arn:") && arn.contains(":iam::") && arn.contains(":role/") && arn.len() <= 512;
     if fits {
         return Ok(());
     }
-    constraint(
-        arn,
-        "roleARN",
-        "satisfy regular expression pattern: arn:.*:iam::\\d{12}:role/[a-zA-Z_0-9+=,.@\\-_/]+",
-    )
+    constraint(arn, "roleARN", "satisfy regular expression pattern: arn:.*:iam::\\d{12}:role/[a-zA-Z_0-9+=,.@\\-_/]+")
 }
 
-fn length(
-    object: &Map<String, Value>,
-    name: &str,
-    least: usize,
-    most: usize,
-) -> Result<(), Failure> {
+fn length(object: &Map<String, Value>, name: &str, least: usize, most: usize) -> Result<(), Failure> {
     let value = text(object, name)?.unwrap_or_default();
     let count = value.chars().count();
     if (least..=most).contains(&count) {
         return Ok(());
     }
-    constraint(
-        value,
-        name,
-        &format!("have length between {least} and {most}"),
-    )
+    constraint(value, name, &format!("have length between {least} and {most}"))
 }
 
 fn choice(object: &Map<String, Value>, name: &str, known: &[&str]) -> Result<(), Failure> {
@@ -549,11 +396,7 @@ fn choice(object: &Map<String, Value>, name: &str, known: &[&str]) -> Result<(),
     if known.contains(&value) {
         return Ok(());
     }
-    constraint(
-        value,
-        name,
-        &format!("satisfy enum value set: [{}]", known.join(", ")),
-    )
+    constraint(value, name, &format!("satisfy enum value set: [{}]", known.join(", ")))
 }
 
 fn range(object: &Map<String, Value>, name: &str, least: i64, most: i64) -> Result<(), Failure> {
@@ -563,9 +406,5 @@ fn range(object: &Map<String, Value>, name: &str, least: i64, most: i64) -> Resu
     if (least..=most).contains(&value) {
         return Ok(());
     }
-    constraint(
-        &value.to_string(),
-        name,
-        &format!("have value between {least} and {most}"),
-    )
+    constraint(&value.to_string(), name, &format!("have value between {least} and {most}"))
 }

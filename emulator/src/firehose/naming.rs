@@ -23,12 +23,8 @@ pub(crate) fn rotated_index(index: &str, period: &str, arrived: Timestamp) -> St
 /// the new year is counted to it.
 fn week_of(moment: Timestamp) -> (i16, i16) {
     let date = moment.to_zoned(TimeZone::UTC).date();
-    let to_saturday = i64::from(
-        Weekday::Saturday.to_sunday_zero_offset() - date.weekday().to_sunday_zero_offset(),
-    );
-    let saturday = date
-        .checked_add(jiff::Span::new().days(to_saturday))
-        .unwrap_or(date);
+    let to_saturday = i64::from(Weekday::Saturday.to_sunday_zero_offset() - date.weekday().to_sunday_zero_offset());
+    let saturday = date.checked_add(jiff::Span::new().days(to_saturday)).unwrap_or(date);
     (saturday.year(), (saturday.day_of_year() - 1) / 7 + 1)
 }
 
@@ -62,10 +58,7 @@ pub(crate) fn object_key(
             Part::Text(text) => key.push_str(text),
             Part::Expression("timestamp", pattern) => {
                 dated = true;
-                key.push_str(
-                    &at.strftime(&strftime_pattern(pattern).unwrap_or_default())
-                        .to_string(),
-                );
+                key.push_str(&at.strftime(&strftime_pattern(pattern).unwrap_or_default()).to_string());
             }
             Part::Expression("firehose", "error-output-type") => {
                 key.push_str(folder.take().unwrap_or_default());
@@ -85,10 +78,7 @@ pub(crate) fn object_key(
         key.push_str(&at.strftime("%Y/%m/%d/%H/").to_string());
     }
     let time = at.strftime("%Y-%m-%d-%H-%M-%S");
-    format!(
-        "{key}{stream}-{version}-{time}-{}{suffix}",
-        uuid::Uuid::new_v4()
-    )
+    format!("{key}{stream}-{version}-{time}-{}{suffix}", uuid::Uuid::new_v4())
 }
 
 /// Why AWS would refuse the pair of prefixes.
@@ -113,9 +103,7 @@ pub(crate) fn check_prefixes(prefix: &str, error_prefix: &str) -> Result<(), Str
         }
     }
     if has_expression && error_prefix.is_empty() {
-        return Err(
-            "ErrorOutputPrefix cannot be empty when Prefix contains expressions".to_owned(),
-        );
+        return Err("ErrorOutputPrefix cannot be empty when Prefix contains expressions".to_owned());
     }
     if (has_expression || error_has_expression) && !names_type {
         return Err("ErrorOutputPrefix must contain !{firehose:error-output-type}".to_owned());
@@ -127,9 +115,7 @@ fn check_expression(namespace: &str, value: &str) -> Result<(), String> {
     match (namespace, value) {
         ("timestamp", pattern) if strftime_pattern(pattern).is_some() => Ok(()),
         ("firehose", "error-output-type" | "random-string") => Ok(()),
-        (namespace, value) => Err(format!(
-            "The expression !{{{namespace}:{value}}} is not supported"
-        )),
+        (namespace, value) => Err(format!("The expression !{{{namespace}:{value}}} is not supported")),
     }
 }
 
@@ -214,13 +200,7 @@ pub(crate) fn gzip(data: &[u8]) -> Vec<u8> {
 
 fn crc32(data: &[u8]) -> u32 {
     !data.iter().fold(u32::MAX, |sum, byte| {
-        (0..8).fold(sum ^ u32::from(*byte), |sum, _| {
-            if sum & 1 == 1 {
-                (sum >> 1) ^ 0xedb8_8320
-            } else {
-                sum >> 1
-            }
-        })
+        (0..8).fold(sum ^ u32::from(*byte), |sum, _| if sum & 1 == 1 { (sum >> 1) ^ 0xedb8_8320 } else { sum >> 1 })
     })
 }
 
@@ -255,41 +235,22 @@ mod tests {
     }
 
     fn key(prefix: &str, output: Output<'_>) -> String {
-        let key = object_key(
-            prefix,
-            output,
-            "logs",
-            2,
-            "2026-11-23T12:34:56Z".parse().unwrap(),
-            ".gz",
-        );
+        let key = object_key(prefix, output, "logs", 2, "2026-11-23T12:34:56Z".parse().unwrap(), ".gz");
         // The UUID at the end is another one each time.
         format!("{}{}", &key[..key.len() - 39], &key[key.len() - 3..])
     }
 
     #[test]
     fn keys_are_dated_and_name_stream_and_version() {
-        assert_eq!(
-            key("", Output::Backup),
-            "2026/11/23/12/logs-2-2026-11-23-12-34-56-.gz"
-        );
-        assert_eq!(
-            key("a", Output::Backup),
-            "a2026/11/23/12/logs-2-2026-11-23-12-34-56-.gz"
-        );
+        assert_eq!(key("", Output::Backup), "2026/11/23/12/logs-2-2026-11-23-12-34-56-.gz");
+        assert_eq!(key("a", Output::Backup), "a2026/11/23/12/logs-2-2026-11-23-12-34-56-.gz");
         assert_eq!(
             key("a/", Output::Failed("AmazonOpenSearchService-failed")),
             "a/AmazonOpenSearchService-failed/2026/11/23/12/logs-2-2026-11-23-12-34-56-.gz"
         );
+        assert_eq!(key("x/!{timestamp:yyyy-MM}/", Output::Backup), "x/2026-11/logs-2-2026-11-23-12-34-56-.gz");
         assert_eq!(
-            key("x/!{timestamp:yyyy-MM}/", Output::Backup),
-            "x/2026-11/logs-2-2026-11-23-12-34-56-.gz"
-        );
-        assert_eq!(
-            key(
-                "e/!{firehose:error-output-type}/!{timestamp:yyyy}/",
-                Output::Failed("f")
-            ),
+            key("e/!{firehose:error-output-type}/!{timestamp:yyyy}/", Output::Failed("f")),
             "e/f/2026/logs-2-2026-11-23-12-34-56-.gz"
         );
     }
@@ -302,18 +263,12 @@ mod tests {
         for (prefix, error_prefix) in [
             ("!{timestamp:yyyy}/", ""),
             ("!{timestamp:yyyy}/", "b/"),
-            (
-                "!{firehose:error-output-type}/",
-                "!{firehose:error-output-type}/",
-            ),
+            ("!{firehose:error-output-type}/", "!{firehose:error-output-type}/"),
             ("!{timestamp:QQ}/", "!{firehose:error-output-type}/"),
             ("!{foo:bar}/", "!{firehose:error-output-type}/"),
             ("!{timestamp:yyyy", "!{firehose:error-output-type}/"),
         ] {
-            assert!(
-                check_prefixes(prefix, error_prefix).is_err(),
-                "{prefix} {error_prefix}"
-            );
+            assert!(check_prefixes(prefix, error_prefix).is_err(), "{prefix} {error_prefix}");
         }
     }
 
@@ -321,10 +276,7 @@ mod tests {
     fn a_gzip_file_has_its_checksum_and_length() {
         assert_eq!(crc32(b"123456789"), 0xcbf4_3926);
         let file = gzip(b"123456789");
-        assert_eq!(
-            &file[..15],
-            [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255, 1, 9, 0, 0xf6, 0xff]
-        );
+        assert_eq!(&file[..15], [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255, 1, 9, 0, 0xf6, 0xff]);
         assert_eq!(&file[24..], [0x26, 0x39, 0xf4, 0xcb, 9, 0, 0, 0]);
     }
 }

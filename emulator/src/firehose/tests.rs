@@ -35,15 +35,8 @@ impl Service {
         timing.stream_encryption = Duration::from_secs(10);
         timing.role_propagation = Duration::from_secs(10);
         timing.buffer_scale = 1.0;
-        let mut service = Self {
-            world: World::default(),
-            now: "2026-11-23T11:00:00Z".parse().unwrap(),
-            timing,
-        };
-        service.world.s3.buckets.insert(
-            "backup",
-            s3::Bucket::new("eu-west-1", "123456789012", service.now),
-        );
+        let mut service = Self { world: World::default(), now: "2026-11-23T11:00:00Z".parse().unwrap(), timing };
+        service.world.s3.buckets.insert("backup", s3::Bucket::new("eu-west-1", "123456789012", service.now));
         service.put_role(&policy());
         let group = logs::LogGroup {
             name: GROUP.to_owned(),
@@ -52,21 +45,9 @@ impl Service {
             kms_key: None,
             tags: BTreeMap::new(),
         };
-        service
-            .world
-            .logs
-            .groups
-            .insert(format!("eu-west-1/{GROUP}"), group);
-        let stream = logs::LogStream {
-            name: "DestinationDelivery".to_owned(),
-            created: 0,
-            taken: 0,
-        };
-        service
-            .world
-            .logs
-            .streams
-            .insert(format!("eu-west-1/{GROUP}:DestinationDelivery"), stream);
+        service.world.logs.groups.insert(format!("eu-west-1/{GROUP}"), group);
+        let stream = logs::LogStream { name: "DestinationDelivery".to_owned(), created: 0, taken: 0 };
+        service.world.logs.streams.insert(format!("eu-west-1/{GROUP}:DestinationDelivery"), stream);
         let domain = json!({
             "DomainName": "logs",
             "EngineVersion": "OpenSearch_2.19",
@@ -143,26 +124,15 @@ impl Service {
         world::tick(&mut world, &self.context());
         let response = world::handle(&mut world, &self.context(), &request);
         self.world = world;
-        (
-            response.status,
-            serde_json::from_slice(&response.body).unwrap_or(Value::Null),
-        )
+        (response.status, serde_json::from_slice(&response.body).unwrap_or(Value::Null))
     }
 
     fn call(&mut self, operation: &str, body: &Value) -> (u16, Value) {
         let mut body = body.clone();
         if operation != "ListDeliveryStreams" {
-            body.as_object_mut()
-                .unwrap()
-                .entry("DeliveryStreamName")
-                .or_insert(json!("logs"));
+            body.as_object_mut().unwrap().entry("DeliveryStreamName").or_insert(json!("logs"));
         }
-        self.send(
-            "firehose",
-            "/",
-            &format!("Firehose_20150804.{operation}"),
-            &body,
-        )
+        self.send("firehose", "/", &format!("Firehose_20150804.{operation}"), &body)
     }
 
     fn create(&mut self, changes: &Value) -> (u16, Value) {
@@ -170,10 +140,7 @@ impl Service {
         for (key, value) in changes.as_object().unwrap() {
             destination[key] = value.clone();
         }
-        self.call(
-            "CreateDeliveryStream",
-            &json!({"AmazonopensearchserviceDestinationConfiguration": destination}),
-        )
+        self.call("CreateDeliveryStream", &json!({"AmazonopensearchserviceDestinationConfiguration": destination}))
     }
 
     fn describe(&mut self) -> Value {
@@ -192,10 +159,8 @@ impl Service {
     }
 
     fn put(&mut self, records: &[&str]) -> (u16, Value) {
-        let records: Vec<Value> = records
-            .iter()
-            .map(|record| json!({"Data": BASE64_STANDARD.encode(record)}))
-            .collect();
+        let records: Vec<Value> =
+            records.iter().map(|record| json!({"Data": BASE64_STANDARD.encode(record)})).collect();
         self.call("PutRecordBatch", &json!({"Records": records}))
     }
 
@@ -233,12 +198,7 @@ impl Service {
             .as_array()
             .into_iter()
             .flatten()
-            .map(|hit| {
-                (
-                    hit["_id"].as_str().unwrap().to_owned(),
-                    hit["_source"].clone(),
-                )
-            })
+            .map(|hit| (hit["_id"].as_str().unwrap().to_owned(), hit["_source"].clone()))
             .collect()
     }
 
@@ -258,12 +218,7 @@ fn policy() -> Value {
 }
 
 fn policy_without(action: &str) -> Value {
-    serde_json::from_str(
-        &policy()
-            .to_string()
-            .replace(&format!("\"{action}\""), "\"iam:Nothing\""),
-    )
-    .unwrap()
+    serde_json::from_str(&policy().to_string().replace(&format!("\"{action}\""), "\"iam:Nothing\"")).unwrap()
 }
 
 fn destination() -> Value {
@@ -290,23 +245,14 @@ fn a_stream_is_created_and_becomes_active() {
     let (status, answer) = service.create(&json!({}));
     assert_eq!(
         (status, &answer["DeliveryStreamARN"]),
-        (
-            200,
-            &json!("arn:aws:firehose:eu-west-1:123456789012:deliverystream/logs")
-        )
+        (200, &json!("arn:aws:firehose:eu-west-1:123456789012:deliverystream/logs"))
     );
     assert_eq!(service.describe()["DeliveryStreamStatus"], "CREATING");
     assert_eq!(code(&service.put(&["{}"])), "ResourceNotFoundException");
-    assert_eq!(
-        code(&service.call("DeleteDeliveryStream", &json!({}))),
-        "ResourceInUseException"
-    );
+    assert_eq!(code(&service.call("DeleteDeliveryStream", &json!({}))), "ResourceInUseException");
     service.pass(10);
     let stream = service.describe();
-    assert_eq!(
-        (&stream["DeliveryStreamStatus"], &stream["VersionId"]),
-        (&json!("ACTIVE"), &json!("1"))
-    );
+    assert_eq!((&stream["DeliveryStreamStatus"], &stream["VersionId"]), (&json!("ACTIVE"), &json!("1")));
     assert_eq!(code(&service.create(&json!({}))), "ResourceInUseException");
 }
 
@@ -320,10 +266,7 @@ fn states_without_a_wait_are_shown_to_one_read_each() {
     assert_eq!(service.describe()["DeliveryStreamStatus"], "ACTIVE");
     service.call("DeleteDeliveryStream", &json!({}));
     assert_eq!(service.describe()["DeliveryStreamStatus"], "DELETING");
-    assert_eq!(
-        code(&service.call("DescribeDeliveryStream", &json!({}))),
-        "ResourceNotFoundException"
-    );
+    assert_eq!(code(&service.call("DescribeDeliveryStream", &json!({}))), "ResourceNotFoundException");
 }
 
 #[test]
@@ -334,23 +277,12 @@ fn describe_gives_the_defaults_that_nobody_sent() {
         "S3Configuration": {"RoleARN": ROLE, "BucketARN": "arn:aws:s3:::backup"},
     }});
     assert_eq!(service.call("CreateDeliveryStream", &minimal).0, 200);
-    let destination =
-        service.describe()["Destinations"][0]["AmazonopensearchserviceDestinationDescription"]
-            .clone();
+    let destination = service.describe()["Destinations"][0]["AmazonopensearchserviceDestinationDescription"].clone();
     assert_eq!(destination["IndexRotationPeriod"], "OneDay");
-    assert_eq!(
-        destination["BufferingHints"],
-        json!({"IntervalInSeconds": 300, "SizeInMBs": 5})
-    );
+    assert_eq!(destination["BufferingHints"], json!({"IntervalInSeconds": 300, "SizeInMBs": 5}));
     assert_eq!(destination["S3BackupMode"], "FailedDocumentsOnly");
-    assert_eq!(
-        destination["DocumentIdOptions"]["DefaultDocumentIdFormat"],
-        "FIREHOSE_DEFAULT"
-    );
-    assert_eq!(
-        destination["S3DestinationDescription"]["CompressionFormat"],
-        "UNCOMPRESSED"
-    );
+    assert_eq!(destination["DocumentIdOptions"]["DefaultDocumentIdFormat"], "FIREHOSE_DEFAULT");
+    assert_eq!(destination["S3DestinationDescription"]["CompressionFormat"], "UNCOMPRESSED");
     assert_eq!(destination.get("S3Configuration"), None);
 }
 
@@ -362,84 +294,33 @@ fn what_aws_refuses_at_creation_is_refused() {
         json!({"S3Configuration": backup})
     };
     for (wrong, expected) in [
-        (
-            json!({"IndexRotationPeriod": "weekly"}),
-            "ValidationException",
-        ),
+        (json!({"IndexRotationPeriod": "weekly"}), "ValidationException"),
         (json!({"IndexName": ""}), "ValidationException"),
         (json!({"IndexName": "x".repeat(81)}), "ValidationException"),
-        (
-            json!({"BufferingHints": {"IntervalInSeconds": 901, "SizeInMBs": 5}}),
-            "ValidationException",
-        ),
-        (
-            json!({"BufferingHints": {"IntervalInSeconds": 60, "SizeInMBs": 101}}),
-            "ValidationException",
-        ),
-        (
-            json!({"RetryOptions": {"DurationInSeconds": 7_201}}),
-            "ValidationException",
-        ),
+        (json!({"BufferingHints": {"IntervalInSeconds": 901, "SizeInMBs": 5}}), "ValidationException"),
+        (json!({"BufferingHints": {"IntervalInSeconds": 60, "SizeInMBs": 101}}), "ValidationException"),
+        (json!({"RetryOptions": {"DurationInSeconds": 7_201}}), "ValidationException"),
         (json!({"S3BackupMode": "All"}), "ValidationException"),
-        (
-            json!({"DocumentIdOptions": {"DefaultDocumentIdFormat": "NONE"}}),
-            "ValidationException",
-        ),
+        (json!({"DocumentIdOptions": {"DefaultDocumentIdFormat": "NONE"}}), "ValidationException"),
         (json!({"RoleARN": "firehose"}), "ValidationException"),
-        (
-            json!({"ClusterEndpoint": "https://x"}),
-            "InvalidArgumentException",
-        ),
+        (json!({"ClusterEndpoint": "https://x"}), "InvalidArgumentException"),
         (json!({"TypeName": "_doc"}), "InvalidArgumentException"),
-        (
-            json!({"CloudWatchLoggingOptions": {"Enabled": true, "LogGroupName": GROUP}}),
-            "InvalidArgumentException",
-        ),
+        (json!({"CloudWatchLoggingOptions": {"Enabled": true, "LogGroupName": GROUP}}), "InvalidArgumentException"),
         (json!({"Foo": 1}), "InvalidArgumentException"),
-        (
-            json!({"VpcConfiguration": {"SubnetIds": ["a"]}}),
-            "InvalidArgumentException",
-        ),
-        (
-            backup("BufferingHints", json!({"SizeInMBs": 5})),
-            "InvalidArgumentException",
-        ),
-        (
-            backup(
-                "BufferingHints",
-                json!({"SizeInMBs": 129, "IntervalInSeconds": 60}),
-            ),
-            "ValidationException",
-        ),
+        (json!({"VpcConfiguration": {"SubnetIds": ["a"]}}), "InvalidArgumentException"),
+        (backup("BufferingHints", json!({"SizeInMBs": 5})), "InvalidArgumentException"),
+        (backup("BufferingHints", json!({"SizeInMBs": 129, "IntervalInSeconds": 60})), "ValidationException"),
         (backup("BucketARN", json!("backup")), "ValidationException"),
-        (
-            backup("CompressionFormat", json!("gzip")),
-            "ValidationException",
-        ),
-        (
-            backup("CompressionFormat", json!("ZIP")),
-            "InvalidArgumentException",
-        ),
-        (
-            backup("Prefix", json!("!{timestamp:yyyy}/")),
-            "InvalidArgumentException",
-        ),
-        (
-            backup("Prefix", json!("x".repeat(1_025))),
-            "ValidationException",
-        ),
-        (
-            json!({"DomainARN": "arn:aws:es:eu-west-1:123456789012:domain/missing"}),
-            "InvalidArgumentException",
-        ),
+        (backup("CompressionFormat", json!("gzip")), "ValidationException"),
+        (backup("CompressionFormat", json!("ZIP")), "InvalidArgumentException"),
+        (backup("Prefix", json!("!{timestamp:yyyy}/")), "InvalidArgumentException"),
+        (backup("Prefix", json!("x".repeat(1_025))), "ValidationException"),
+        (json!({"DomainARN": "arn:aws:es:eu-west-1:123456789012:domain/missing"}), "InvalidArgumentException"),
     ] {
         let mut service = Service::new();
         let answer = service.create(&wrong);
         assert_eq!(code(&answer), expected, "{wrong} gave {answer:?}");
-        assert_eq!(
-            service.call("ListDeliveryStreams", &json!({})).1["DeliveryStreamNames"],
-            json!([])
-        );
+        assert_eq!(service.call("ListDeliveryStreams", &json!({})).1["DeliveryStreamNames"], json!([]));
     }
     let mut service = Service::new();
     for name in ["", "a b", &"x".repeat(65)] {
@@ -455,10 +336,7 @@ fn a_role_that_has_not_spread_is_refused_in_aws_s_words() {
     let mut service = Service::new();
     service.put_role(&policy());
     let (_, answer) = service.create(&json!({}));
-    assert_eq!(
-        answer["message"],
-        format!("Firehose is unable to assume role {ROLE}. Please check the role provided.")
-    );
+    assert_eq!(answer["message"], format!("Firehose is unable to assume role {ROLE}. Please check the role provided."));
     service.pass(10);
     assert_eq!(service.create(&json!({})).0, 200);
 }
@@ -466,73 +344,40 @@ fn a_role_that_has_not_spread_is_refused_in_aws_s_words() {
 #[test]
 fn each_missing_permission_has_its_own_message() {
     for (action, words) in [
-        (
-            "es:DescribeDomain",
-            "Delivery Role is not authorized to describe the Elasticsearch domain",
-        ),
-        (
-            "es:ESHttpPost",
-            "Verify that the IAM role has access to the Elasticsearch domain",
-        ),
-        (
-            "es:ESHttpGet",
-            "Verify that the IAM role has access to the Elasticsearch domain",
-        ),
+        ("es:DescribeDomain", "Delivery Role is not authorized to describe the Elasticsearch domain"),
+        ("es:ESHttpPost", "Verify that the IAM role has access to the Elasticsearch domain"),
+        ("es:ESHttpGet", "Verify that the IAM role has access to the Elasticsearch domain"),
         ("s3:PutObject", "is not authorized to perform: s3:PutObject"),
-        (
-            "s3:ListBucket",
-            "is not authorized to perform: s3:ListBucket",
-        ),
+        ("s3:ListBucket", "is not authorized to perform: s3:ListBucket"),
     ] {
         let mut service = Service::new();
         service.put_role(&policy_without(action));
         service.pass(100);
         let answer = service.create(&json!({}));
         assert_eq!(code(&answer), "InvalidArgumentException");
-        assert!(
-            answer.1["message"].as_str().unwrap().contains(words),
-            "{action} gave {answer:?}"
-        );
+        assert!(answer.1["message"].as_str().unwrap().contains(words), "{action} gave {answer:?}");
     }
 }
 
 #[test]
 fn a_domain_that_does_not_answer_yet_is_refused() {
     let mut service = Service::new();
-    service
-        .world
-        .opensearch
-        .domains
-        .get_mut("eu-west-1/logs")
-        .unwrap()
-        .endpoint_at = None;
+    service.world.opensearch.domains.get_mut("eu-west-1/logs").unwrap().endpoint_at = None;
     let answer = service.create(&json!({}));
     assert_eq!(code(&answer), "InvalidArgumentException");
-    assert!(
-        answer.1["message"]
-            .as_str()
-            .unwrap()
-            .contains("is not active")
-    );
+    assert!(answer.1["message"].as_str().unwrap().contains("is not active"));
 }
 
 #[test]
 fn a_creation_that_fails_keeps_the_name_until_it_is_deleted() {
     let mut service = Service::new();
     let failure = ("UNKNOWN_ERROR".to_owned(), "ordered by a test".to_owned());
-    service
-        .world
-        .firehose
-        .failing_creations
-        .insert("eu-west-1/logs".to_owned(), failure);
+    service.world.firehose.failing_creations.insert("eu-west-1/logs".to_owned(), failure);
     service.create(&json!({}));
     service.pass(10);
     let stream = service.describe();
     assert_eq!(
-        (
-            &stream["DeliveryStreamStatus"],
-            &stream["FailureDescription"]["Type"]
-        ),
+        (&stream["DeliveryStreamStatus"], &stream["FailureDescription"]["Type"]),
         (&json!("CREATING_FAILED"), &json!("UNKNOWN_ERROR"))
     );
     assert_eq!(code(&service.create(&json!({}))), "ResourceInUseException");
@@ -555,16 +400,10 @@ fn an_update_merges_and_raises_the_version() {
     assert_eq!(destination["RetryOptions"]["DurationInSeconds"], 0);
     assert_eq!(destination["BufferingHints"]["IntervalInSeconds"], 60);
     assert_eq!(
-        (
-            &destination["S3DestinationDescription"]["Prefix"],
-            &destination["S3DestinationDescription"]["BucketARN"]
-        ),
+        (&destination["S3DestinationDescription"]["Prefix"], &destination["S3DestinationDescription"]["BucketARN"]),
         (&json!("all/"), &json!("arn:aws:s3:::backup"))
     );
-    assert_eq!(
-        code(&service.update("1", &update)),
-        "ConcurrentModificationException"
-    );
+    assert_eq!(code(&service.update("1", &update)), "ConcurrentModificationException");
     assert_eq!(service.describe()["VersionId"], "2");
 }
 
@@ -578,18 +417,11 @@ fn what_an_update_cannot_change_is_refused() {
         json!({"RoleARN": "arn:aws:iam::123456789012:role/missing"}),
         json!({"DomainARN": "arn:aws:es:eu-west-1:123456789012:domain/missing"}),
     ] {
-        assert_eq!(
-            code(&service.update("1", &wrong)),
-            "InvalidArgumentException",
-            "{wrong}"
-        );
+        assert_eq!(code(&service.update("1", &wrong)), "InvalidArgumentException", "{wrong}");
     }
     assert_eq!(service.describe()["VersionId"], "1");
     let other = json!({"CurrentDeliveryStreamVersionId": "1", "DestinationId": "destinationId-2", "AmazonopensearchserviceDestinationUpdate": {}});
-    assert_eq!(
-        code(&service.call("UpdateDestination", &other)),
-        "InvalidArgumentException"
-    );
+    assert_eq!(code(&service.call("UpdateDestination", &other)), "InvalidArgumentException");
 }
 
 #[test]
@@ -601,85 +433,41 @@ fn lists_are_sorted_and_ten_long() {
     }
     let (_, first) = service.call("ListDeliveryStreams", &json!({}));
     assert_eq!(first["DeliveryStreamNames"].as_array().unwrap().len(), 10);
-    assert_eq!(
-        (
-            &first["DeliveryStreamNames"][0],
-            &first["HasMoreDeliveryStreams"]
-        ),
-        (&json!("s00"), &json!(true))
-    );
-    let (_, rest) = service.call(
-        "ListDeliveryStreams",
-        &json!({"ExclusiveStartDeliveryStreamName": "s09", "Limit": 100}),
-    );
-    assert_eq!(
-        rest,
-        json!({"DeliveryStreamNames": ["s10", "s11"], "HasMoreDeliveryStreams": false})
-    );
+    assert_eq!((&first["DeliveryStreamNames"][0], &first["HasMoreDeliveryStreams"]), (&json!("s00"), &json!(true)));
+    let (_, rest) =
+        service.call("ListDeliveryStreams", &json!({"ExclusiveStartDeliveryStreamName": "s09", "Limit": 100}));
+    assert_eq!(rest, json!({"DeliveryStreamNames": ["s10", "s11"], "HasMoreDeliveryStreams": false}));
 }
 
 #[test]
 fn tags_are_by_name() {
     let mut service = Service::with_stream(&json!({}));
-    assert_eq!(
-        service
-            .call(
-                "TagDeliveryStream",
-                &json!({"Tags": [{"Key": "a", "Value": "1"}, {"Key": "b"}]})
-            )
-            .0,
-        200
-    );
-    assert_eq!(
-        service
-            .call("UntagDeliveryStream", &json!({"TagKeys": ["b"]}))
-            .0,
-        200
-    );
+    assert_eq!(service.call("TagDeliveryStream", &json!({"Tags": [{"Key": "a", "Value": "1"}, {"Key": "b"}]})).0, 200);
+    assert_eq!(service.call("UntagDeliveryStream", &json!({"TagKeys": ["b"]})).0, 200);
     let (_, tags) = service.call("ListTagsForDeliveryStream", &json!({}));
-    assert_eq!(
-        tags,
-        json!({"Tags": [{"Key": "a", "Value": "1"}], "HasMoreTags": false})
-    );
-    assert_eq!(
-        code(&service.call("TagDeliveryStream", &json!({"Tags": [{"Key": "aws:x"}]}))),
-        "ValidationException"
-    );
-    let many: Vec<Value> = (0..50)
-        .map(|number| json!({"Key": number.to_string()}))
-        .collect();
-    assert_eq!(
-        code(&service.call("TagDeliveryStream", &json!({"Tags": many}))),
-        "LimitExceededException"
-    );
+    assert_eq!(tags, json!({"Tags": [{"Key": "a", "Value": "1"}], "HasMoreTags": false}));
+    assert_eq!(code(&service.call("TagDeliveryStream", &json!({"Tags": [{"Key": "aws:x"}]}))), "ValidationException");
+    let many: Vec<Value> = (0..50).map(|number| json!({"Key": number.to_string()})).collect();
+    assert_eq!(code(&service.call("TagDeliveryStream", &json!({"Tags": many}))), "LimitExceededException");
 }
 
 #[test]
 fn encryption_takes_time_to_start_and_to_stop() {
     let mut service = Service::with_stream(&json!({}));
-    let status = |service: &mut Service| {
-        service.describe()["DeliveryStreamEncryptionConfiguration"]["Status"].clone()
-    };
+    let status = |service: &mut Service| service.describe()["DeliveryStreamEncryptionConfiguration"]["Status"].clone();
     assert_eq!(status(&mut service), "DISABLED");
     let start = json!({"DeliveryStreamEncryptionConfigurationInput": {"KeyType": "AWS_OWNED_CMK"}});
     assert_eq!(service.call("StartDeliveryStreamEncryption", &start).0, 200);
     assert_eq!(status(&mut service), "ENABLING");
-    assert_eq!(
-        code(&service.call("StopDeliveryStreamEncryption", &json!({}))),
-        "ResourceInUseException"
-    );
+    assert_eq!(code(&service.call("StopDeliveryStreamEncryption", &json!({}))), "ResourceInUseException");
     assert_eq!(service.put(&["{}"]).1["Encrypted"], false);
     service.pass(10);
     assert_eq!(status(&mut service), "ENABLED");
     assert_eq!(service.put(&["{}"]).1["Encrypted"], true);
     service.call("StopDeliveryStreamEncryption", &json!({}));
     assert_eq!(status(&mut service), "DISABLING");
-    let wrong =
-        json!({"DeliveryStreamEncryptionConfigurationInput": {"KeyType": "CUSTOMER_MANAGED_CMK"}});
-    assert_eq!(
-        code(&service.call("StartDeliveryStreamEncryption", &wrong)),
-        "InvalidArgumentException"
-    );
+    let wrong = json!({"DeliveryStreamEncryptionConfigurationInput": {"KeyType": "CUSTOMER_MANAGED_CMK"}});
+    assert_eq!(code(&service.call("StartDeliveryStreamEncryption", &wrong)), "InvalidArgumentException");
 }
 
 #[test]
@@ -690,18 +478,9 @@ fn records_land_in_the_rotated_index_after_the_buffer_time() {
     assert!(service.documents("logs-2026-11-23").is_empty());
     service.pass(1);
     let found = service.documents("logs-2026-11-23");
-    assert_eq!(
-        found
-            .iter()
-            .map(|(_, source)| source["n"].as_i64().unwrap())
-            .collect::<Vec<_>>(),
-        [1, 2]
-    );
+    assert_eq!(found.iter().map(|(_, source)| source["n"].as_i64().unwrap()).collect::<Vec<_>>(), [1, 2]);
     let id = &found[0].0;
-    assert!(
-        id.len() == 51 && id.ends_with(".0") && id.starts_with("49"),
-        "{id}"
-    );
+    assert!(id.len() == 51 && id.ends_with(".0") && id.starts_with("49"), "{id}");
 }
 
 #[test]
@@ -716,9 +495,7 @@ fn the_index_goes_by_arrival_and_not_by_delivery() {
 
 #[test]
 fn enough_bytes_do_not_wait_for_the_time() {
-    let mut service = Service::with_stream(
-        &json!({"BufferingHints": {"IntervalInSeconds": 900, "SizeInMBs": 1}}),
-    );
+    let mut service = Service::with_stream(&json!({"BufferingHints": {"IntervalInSeconds": 900, "SizeInMBs": 1}}));
     let record = format!("{{\"a\":\"{}\"}}\n", "x".repeat(600_000));
     service.put(&[&record]);
     assert!(service.documents("logs-*").is_empty());
@@ -729,9 +506,8 @@ fn enough_bytes_do_not_wait_for_the_time() {
 
 #[test]
 fn without_document_ids_the_domain_assigns_them() {
-    let mut service = Service::with_stream(
-        &json!({"DocumentIdOptions": {"DefaultDocumentIdFormat": "NO_DOCUMENT_ID"}}),
-    );
+    let mut service =
+        Service::with_stream(&json!({"DocumentIdOptions": {"DefaultDocumentIdFormat": "NO_DOCUMENT_ID"}}));
     service.put(&["{}\n"]);
     service.pass(60);
     assert_eq!(service.documents("logs-*")[0].0.len(), 20);
@@ -744,29 +520,21 @@ fn all_documents_are_backed_up_back_to_back() {
     service.pass(300);
     let objects = service.objects();
     assert_eq!(objects.len(), 1);
-    assert!(
-        objects[0]
-            .0
-            .starts_with("2026/11/23/12/logs-1-2026-11-23-12-00-10-"),
-        "{}",
-        objects[0].0
-    );
+    assert!(objects[0].0.starts_with("2026/11/23/12/logs-1-2026-11-23-12-00-10-"), "{}", objects[0].0);
     assert_eq!(objects[0].1, "{\"n\":1}{\"n\":2}\n");
     assert_eq!(service.world.firehose.records.len(), 0);
 }
 
 #[test]
 fn a_backup_can_be_gzipped_and_prefixed() {
-    let backup = json!({"RoleARN": ROLE, "BucketARN": "arn:aws:s3:::backup", "Prefix": "all/", "CompressionFormat": "GZIP"});
+    let backup =
+        json!({"RoleARN": ROLE, "BucketARN": "arn:aws:s3:::backup", "Prefix": "all/", "CompressionFormat": "GZIP"});
     let mut service = Service::with_stream(&json!({"S3Configuration": backup}));
     service.put(&["{}\n"]);
     service.pass(300);
     let objects = service.objects();
     let key = &objects[0].0;
-    assert!(
-        key.starts_with("all/2026/11/23/12/logs-1-") && key.ends_with(".gz"),
-        "{key}"
-    );
+    assert!(key.starts_with("all/2026/11/23/12/logs-1-") && key.ends_with(".gz"), "{key}");
 }
 
 #[test]
@@ -777,72 +545,39 @@ fn a_refused_document_goes_straight_to_the_failed_folder() {
     assert_eq!(service.documents("logs-*").len(), 1);
     let objects = service.objects();
     assert_eq!(objects.len(), 1);
-    assert!(
-        objects[0]
-            .0
-            .starts_with("AmazonOpenSearchService-failed/2026/11/23/12/logs-1-"),
-        "{}",
-        objects[0].0
-    );
-    let failed: Vec<Value> = objects[0]
-        .1
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
+    assert!(objects[0].0.starts_with("AmazonOpenSearchService-failed/2026/11/23/12/logs-1-"), "{}", objects[0].0);
+    let failed: Vec<Value> = objects[0].1.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(failed.len(), 3);
-    assert_eq!(
-        (&failed[0]["errorCode"], &failed[0]["attemptsMade"]),
-        (&json!("400"), &json!(1))
-    );
+    assert_eq!((&failed[0]["errorCode"], &failed[0]["attemptsMade"]), (&json!("400"), &json!(1)));
     assert_eq!(failed[0]["esIndexName"], "logs-2026-11-23");
-    assert_eq!(
-        failed[0]["rawData"],
-        BASE64_STANDARD.encode("{\"n\":\"many\"}\n")
-    );
-    assert!(
-        failed[0]["errorMessage"]
-            .as_str()
-            .unwrap()
-            .contains("mapper_parsing_exception")
-    );
+    assert_eq!(failed[0]["rawData"], BASE64_STANDARD.encode("{\"n\":\"many\"}\n"));
+    assert!(failed[0]["errorMessage"].as_str().unwrap().contains("mapper_parsing_exception"));
     assert_eq!(service.logged(), 1);
 }
 
 #[test]
 fn the_failed_folder_can_be_the_other_one_and_below_its_own_prefix() {
-    let backup = json!({"RoleARN": ROLE, "BucketARN": "arn:aws:s3:::backup", "Prefix": "all/", "ErrorOutputPrefix": "errors/"});
+    let backup =
+        json!({"RoleARN": ROLE, "BucketARN": "arn:aws:s3:::backup", "Prefix": "all/", "ErrorOutputPrefix": "errors/"});
     let mut service = Service::with_stream(&json!({"S3Configuration": backup}));
     service.world.firehose.failed_folder = FailedFolder::Underscore;
     service.put(&["x"]);
     service.pass(60);
-    assert!(
-        service.objects()[0]
-            .0
-            .starts_with("errors/AmazonOpenSearchService_failed/2026/")
-    );
+    assert!(service.objects()[0].0.starts_with("errors/AmazonOpenSearchService_failed/2026/"));
 }
 
 #[test]
 fn an_index_name_that_opensearch_refuses_is_noticed_at_delivery_only() {
-    let mut service =
-        Service::with_stream(&json!({"IndexName": "Logs", "S3BackupMode": "FailedDocumentsOnly"}));
+    let mut service = Service::with_stream(&json!({"IndexName": "Logs", "S3BackupMode": "FailedDocumentsOnly"}));
     service.put(&["{}\n"]);
     service.pass(60);
-    assert!(
-        service.objects()[0]
-            .1
-            .contains("invalid_index_name_exception")
-    );
+    assert!(service.objects()[0].1.contains("invalid_index_name_exception"));
 }
 
 #[test]
 fn a_domain_that_fails_is_tried_again_until_the_retry_time_is_over() {
     let mut service = Service::with_stream(&json!({"S3BackupMode": "FailedDocumentsOnly"}));
-    service
-        .world
-        .opensearch
-        .unavailable
-        .insert("eu-west-1/logs".to_owned(), 503);
+    service.world.opensearch.unavailable.insert("eu-west-1/logs".to_owned(), 503);
     service.put(&["{\"n\":1}\n"]);
     service.pass(60);
     service.pass(299);
@@ -851,10 +586,7 @@ fn a_domain_that_fails_is_tried_again_until_the_retry_time_is_over() {
     let objects = service.objects();
     assert_eq!(objects.len(), 1);
     let failed: Value = serde_json::from_str(&objects[0].1).unwrap();
-    assert_eq!(
-        (&failed["errorCode"], &failed["attemptsMade"]),
-        (&json!("503"), &json!(2))
-    );
+    assert_eq!((&failed["errorCode"], &failed["attemptsMade"]), (&json!("503"), &json!(2)));
     service.world.opensearch.unavailable.clear();
     service.pass(1_000);
     assert!(service.documents("logs-*").is_empty());
@@ -863,11 +595,7 @@ fn a_domain_that_fails_is_tried_again_until_the_retry_time_is_over() {
 #[test]
 fn a_domain_that_comes_back_gets_its_documents_with_the_ids_of_the_first_try() {
     let mut service = Service::with_stream(&json!({"RetryOptions": {"DurationInSeconds": 7200}}));
-    service
-        .world
-        .opensearch
-        .unavailable
-        .insert("eu-west-1/logs".to_owned(), 429);
+    service.world.opensearch.unavailable.insert("eu-west-1/logs".to_owned(), 429);
     service.put(&["{\"n\":1}\n"]);
     service.pass(60);
     service.world.opensearch.unavailable.clear();
@@ -877,14 +605,9 @@ fn a_domain_that_comes_back_gets_its_documents_with_the_ids_of_the_first_try() {
 
 #[test]
 fn without_a_retry_time_the_first_failure_is_the_last() {
-    let mut service = Service::with_stream(
-        &json!({"RetryOptions": {"DurationInSeconds": 0}, "S3BackupMode": "FailedDocumentsOnly"}),
-    );
-    service
-        .world
-        .opensearch
-        .unavailable
-        .insert("eu-west-1/logs".to_owned(), 503);
+    let mut service =
+        Service::with_stream(&json!({"RetryOptions": {"DurationInSeconds": 0}, "S3BackupMode": "FailedDocumentsOnly"}));
+    service.world.opensearch.unavailable.insert("eu-west-1/logs".to_owned(), 503);
     service.put(&["{}\n"]);
     service.pass(60);
     assert_eq!(service.objects().len(), 1);
@@ -895,24 +618,17 @@ fn a_role_that_lost_its_permissions_delivers_nothing() {
     let mut service = Service::with_stream(&json!({}));
     service.put(&["{}\n"]);
     service.put_role(&policy_without("s3:PutObject"));
-    service.world.iam.roles.get_mut("firehose").unwrap().changed =
-        "2026-11-23T00:00:00Z".parse().unwrap();
+    service.world.iam.roles.get_mut("firehose").unwrap().changed = "2026-11-23T00:00:00Z".parse().unwrap();
     service.pass(300);
     assert!(service.objects().is_empty());
     assert_eq!(service.documents("logs-*").len(), 1);
     service.put_role(&policy_without("es:ESHttpPost"));
-    service.world.iam.roles.get_mut("firehose").unwrap().changed =
-        "2026-11-23T00:00:00Z".parse().unwrap();
+    service.world.iam.roles.get_mut("firehose").unwrap().changed = "2026-11-23T00:00:00Z".parse().unwrap();
     service.put(&["{\"later\":1}\n"]);
     service.pass(60);
     assert_eq!(service.documents("logs-*").len(), 1);
     // The backup that could not be written before is written now: nothing was lost.
-    assert!(
-        service
-            .objects()
-            .iter()
-            .any(|(_, body)| body.starts_with("{}\n"))
-    );
+    assert!(service.objects().iter().any(|(_, body)| body.starts_with("{}\n")));
     // A day later what nobody took is gone.
     service.pass(90_000);
     assert_eq!(service.world.firehose.records.len(), 0);
@@ -921,11 +637,7 @@ fn a_role_that_lost_its_permissions_delivers_nothing() {
 #[test]
 fn nothing_is_logged_where_the_log_stream_is_missing() {
     let mut service = Service::with_stream(&json!({}));
-    service
-        .world
-        .logs
-        .streams
-        .remove(&format!("eu-west-1/{GROUP}:DestinationDelivery"));
+    service.world.logs.streams.remove(&format!("eu-west-1/{GROUP}:DestinationDelivery"));
     service.put(&["x"]);
     service.pass(60);
     assert_eq!((service.logged(), service.objects().len()), (0, 1));
@@ -941,33 +653,19 @@ fn a_stream_that_is_deleted_delivers_its_buffer_late() {
     service.pass(10);
     assert_eq!(service.objects().len(), 1);
     assert_eq!(service.documents("logs-*").len(), 1);
-    assert_eq!(
-        code(&service.call("DescribeDeliveryStream", &json!({}))),
-        "ResourceNotFoundException"
-    );
+    assert_eq!(code(&service.call("DescribeDeliveryStream", &json!({}))), "ResourceNotFoundException");
 }
 
 #[test]
 fn a_batch_that_fails_in_part_is_answered_in_its_order() {
     let mut service = Service::with_stream(&json!({}));
-    service
-        .world
-        .firehose
-        .failing_records
-        .insert("eu-west-1/logs".to_owned(), BTreeSet::from([1]));
+    service.world.firehose.failing_records.insert("eu-west-1/logs".to_owned(), BTreeSet::from([1]));
     let (status, answer) = service.put(&["{\"n\":0}\n", "{\"n\":1}\n", "{\"n\":2}\n"]);
     assert_eq!((status, &answer["FailedPutCount"]), (200, &json!(1)));
-    assert_eq!(
-        answer["RequestResponses"][1]["ErrorCode"],
-        "ServiceUnavailableException"
-    );
+    assert_eq!(answer["RequestResponses"][1]["ErrorCode"], "ServiceUnavailableException");
     assert!(answer["RequestResponses"][2]["RecordId"].is_string());
     service.pass(60);
-    let found: Vec<_> = service
-        .documents("logs-*")
-        .into_iter()
-        .map(|(_, source)| source["n"].clone())
-        .collect();
+    let found: Vec<_> = service.documents("logs-*").into_iter().map(|(_, source)| source["n"].clone()).collect();
     assert_eq!(found, [json!(0), json!(2)]);
 }
 
@@ -982,10 +680,7 @@ fn batches_and_records_have_their_limits() {
     let larger = "x".repeat(1_024_001);
     assert_eq!(code(&service.put(&[&larger])), "ValidationException");
     let quarter = "x".repeat(1_000_000);
-    assert_eq!(
-        code(&service.put(&[&quarter, &quarter, &quarter, &quarter, &quarter])),
-        "InvalidArgumentException"
-    );
+    assert_eq!(code(&service.put(&[&quarter, &quarter, &quarter, &quarter, &quarter])), "InvalidArgumentException");
     let record = json!({"Record": {"Data": BASE64_STANDARD.encode("{}")}});
     assert!(service.call("PutRecord", &record).1["RecordId"].is_string());
 }
@@ -999,10 +694,6 @@ fn other_sources_and_destinations_are_refused() {
         json!({}),
         json!({"Foo": 1, "AmazonopensearchserviceDestinationConfiguration": destination()}),
     ] {
-        assert_eq!(
-            code(&service.call("CreateDeliveryStream", &wrong)),
-            "InvalidArgumentException",
-            "{wrong}"
-        );
+        assert_eq!(code(&service.call("CreateDeliveryStream", &wrong)), "InvalidArgumentException", "{wrong}");
     }
 }

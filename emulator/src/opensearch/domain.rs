@@ -138,21 +138,15 @@ impl Change {
             return Progress::Completed;
         }
         let passed = now.duration_since(self.started).as_millis();
-        let length = i128::try_from(self.stage_length.as_millis())
-            .unwrap_or(i128::MAX)
-            .max(1);
-        let stage = usize::try_from(passed / length)
-            .unwrap_or(0)
-            .min(self.stages.len().saturating_sub(1));
+        let length = i128::try_from(self.stage_length.as_millis()).unwrap_or(i128::MAX).max(1);
+        let stage = usize::try_from(passed / length).unwrap_or(0).min(self.stages.len().saturating_sub(1));
         Progress::Running { stage }
     }
 
     /// How far a read sees it: a change without a duration runs for one read.
     pub(crate) fn visible(&self, now: Timestamp) -> Progress {
         match self.progress(now) {
-            Progress::Completed if self.stage_length.is_zero() && !self.shown => {
-                Progress::Running { stage: 0 }
-            }
+            Progress::Completed if self.stage_length.is_zero() && !self.shown => Progress::Running { stage: 0 },
             progress @ (Progress::Running { stage: _ }
             | Progress::Failed
             | Progress::Cancelled
@@ -192,28 +186,18 @@ impl Domain {
     /// Whether it is gone for good.
     pub(crate) fn is_gone(&self, context: &Context<'_>) -> bool {
         let wait = context.timing.domain_delete;
-        self.deleting_since.is_some_and(|since| {
-            context.now >= after(since, wait) && (!wait.is_zero() || self.shown.deletion)
-        })
+        self.deleting_since
+            .is_some_and(|since| context.now >= after(since, wait) && (!wait.is_zero() || self.shown.deletion))
     }
 
     /// How many nodes hold data.
     pub(crate) fn data_nodes(&self, now: Timestamp) -> i64 {
-        self.in_force(now)
-            .get("ClusterConfig")
-            .and_then(|cluster| cluster.get("InstanceCount")?.as_i64())
-            .unwrap_or(1)
+        self.in_force(now).get("ClusterConfig").and_then(|cluster| cluster.get("InstanceCount")?.as_i64()).unwrap_or(1)
     }
 
     /// An advanced option in force.
     pub(crate) fn advanced_option(&self, now: Timestamp, name: &str) -> Option<String> {
-        Some(
-            self.in_force(now)
-                .get("AdvancedOptions")?
-                .get(name)?
-                .as_str()?
-                .to_owned(),
-        )
+        Some(self.in_force(now).get("AdvancedOptions")?.get(name)?.as_str()?.to_owned())
     }
 
     /// Whether fine-grained access control is in force.
@@ -226,19 +210,12 @@ impl Domain {
         let now = context.now;
         let progress = self.change.visible(now);
         let running = matches!(progress, Progress::Running { stage: _ } | Progress::Failed);
-        let options = if running {
-            &self.change.before
-        } else {
-            &self.options
-        };
+        let options = if running { &self.change.before } else { &self.options };
         let mut status = Map::new();
         for (name, value) in options {
             status.insert(name.clone(), value.clone());
         }
-        let desired = options
-            .get("AutoTuneOptions")
-            .cloned()
-            .unwrap_or_else(|| json!({}));
+        let desired = options.get("AutoTuneOptions").cloned().unwrap_or_else(|| json!({}));
         status.insert(
             "AutoTuneOptions".to_owned(),
             json!({"State": desired["DesiredState"], "UseOffPeakWindow": desired["UseOffPeakWindow"] == true}),
@@ -337,12 +314,7 @@ impl Domain {
         let running = matches!(progress, Progress::Running { stage: _ } | Progress::Failed);
         let changing: Vec<String> = match (running, self.change.kind) {
             (false, _) => Vec::new(),
-            (true, ChangeKind::Create) => self
-                .options
-                .keys()
-                .cloned()
-                .chain(["EngineVersion".to_owned()])
-                .collect(),
+            (true, ChangeKind::Create) => self.options.keys().cloned().chain(["EngineVersion".to_owned()]).collect(),
             (true, ChangeKind::Update) => changes(&self.change.before, &self.options)
                 .into_iter()
                 .map(|change| change.name.split('.').next().unwrap_or_default().to_owned())
@@ -354,18 +326,11 @@ impl Domain {
             ChangeKind::Upgrade { to } if running => to,
             ChangeKind::Upgrade { to: _ } | ChangeKind::Create | ChangeKind::Update => self.version,
         };
-        let options = self
-            .options
-            .iter()
-            .map(|(name, value)| (name.clone(), value.clone()));
-        for (name, value) in
-            options.chain([("EngineVersion".to_owned(), json!(version.to_string()))])
-        {
+        let options = self.options.iter().map(|(name, value)| (name.clone(), value.clone()));
+        for (name, value) in options.chain([("EngineVersion".to_owned(), json!(version.to_string()))]) {
             let dates = self.option_dates.get(&name);
-            let (created, updated, update_version) = dates
-                .map_or((self.created, self.created, 1), |dates| {
-                    (dates.created, dates.updated, dates.version)
-                });
+            let (created, updated, update_version) =
+                dates.map_or((self.created, self.created, 1), |dates| (dates.created, dates.updated, dates.version));
             let mut status = json!({
                 "CreationDate": seconds(created),
                 "UpdateDate": seconds(updated),
@@ -381,18 +346,8 @@ impl Domain {
             }
             config.insert(name, json!({"Options": value, "Status": status}));
         }
-        config.insert(
-            "ChangeProgressDetails".to_owned(),
-            self.change_details(progress, now),
-        );
-        config.insert(
-            "ModifyingProperties".to_owned(),
-            if running {
-                self.modifying_properties()
-            } else {
-                json!([])
-            },
-        );
+        config.insert("ChangeProgressDetails".to_owned(), self.change_details(progress, now));
+        config.insert("ModifyingProperties".to_owned(), if running { self.modifying_properties() } else { json!([]) });
         self.change.shown = true;
         Value::Object(config)
     }
@@ -402,10 +357,9 @@ impl Domain {
         let progress = self.change.visible(now);
         let names: Vec<String> = match self.change.kind {
             ChangeKind::Create => Vec::new(),
-            ChangeKind::Update => changes(&self.change.before, &self.options)
-                .into_iter()
-                .map(|change| change.name)
-                .collect(),
+            ChangeKind::Update => {
+                changes(&self.change.before, &self.options).into_iter().map(|change| change.name).collect()
+            }
             ChangeKind::Upgrade { to: _ } => vec!["EngineVersion".to_owned()],
         };
         let (status, pending, completed) = match progress {
@@ -436,9 +390,7 @@ impl Domain {
             .collect();
         let failures: Vec<Value> = match (progress, &self.change.failure) {
             (Progress::Failed, Some(failure)) => {
-                vec![
-                    json!({"Code": failure.code, "Message": failure.message, "Severity": "Critical"}),
-                ]
+                vec![json!({"Code": failure.code, "Message": failure.message, "Severity": "Critical"})]
             }
             (_, _) => Vec::new(),
         };
@@ -465,11 +417,7 @@ impl Upgrade {
         const STEPS: [&str; 3] = ["PRE_UPGRADE_CHECK", "SNAPSHOT", "UPGRADE"];
         let last = if self.check_only { 0 } else { STEPS.len() - 1 };
         for (at, step) in STEPS.iter().enumerate().take(last + 1) {
-            let end = after(
-                self.started,
-                self.step_length
-                    .saturating_mul(u32::try_from(at + 1).unwrap_or(1)),
-            );
+            let end = after(self.started, self.step_length.saturating_mul(u32::try_from(at + 1).unwrap_or(1)));
             if now < end {
                 return (step, "IN_PROGRESS");
             }
@@ -481,22 +429,15 @@ impl Upgrade {
     }
 
     pub(crate) fn name(&self) -> String {
-        let kind = if self.check_only {
-            "Pre-Upgrade Check"
-        } else {
-            "Upgrade"
-        };
+        let kind = if self.check_only { "Pre-Upgrade Check" } else { "Upgrade" };
         format!("{kind} from {} to {}", self.from, self.to)
     }
 
     /// One entry of GetUpgradeHistory.
     pub(crate) fn history(&self, now: Timestamp) -> Value {
         let (step, status) = self.step(now);
-        let issues: Vec<String> = self
-            .failure
-            .iter()
-            .map(|failure| format!("{}: {}", failure.code, failure.message))
-            .collect();
+        let issues: Vec<String> =
+            self.failure.iter().map(|failure| format!("{}: {}", failure.code, failure.message)).collect();
         json!({
             "UpgradeName": self.name(),
             "StartTimestamp": seconds(self.started),
@@ -518,10 +459,7 @@ impl DryRun {
         let (status, failures) = match (&self.failure, over) {
             (_, false) => ("in_progress", Vec::new()),
             (None, true) => ("succeeded", Vec::new()),
-            (Some(failure), true) => (
-                "failed",
-                vec![json!({"Code": failure.code, "Message": failure.message})],
-            ),
+            (Some(failure), true) => ("failed", vec![json!({"Code": failure.code, "Message": failure.message})]),
         };
         json!({
             "DryRunId": self.id,
@@ -545,10 +483,7 @@ fn config_change_status(progress: Progress) -> &'static str {
 
 /// A moment as REST-JSON writes it.
 pub(crate) fn seconds(moment: Timestamp) -> Value {
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "a double holds every millisecond of the years in use"
-    )]
+    #[expect(clippy::cast_precision_loss, reason = "a double holds every millisecond of the years in use")]
     let seconds = moment.as_millisecond() as f64 / 1_000.0;
     json!(seconds)
 }

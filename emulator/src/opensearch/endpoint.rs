@@ -32,41 +32,24 @@ pub(crate) fn handle(world: &mut World, context: &Context<'_>, request: &Request
         return refusal;
     }
     if let Some(status) = world.opensearch.unavailable.get(&key) {
-        return Response::json(
-            *status,
-            &json!({"Message": "the domain was made unavailable by a test"}),
-        );
+        return Response::json(*status, &json!({"Message": "the domain was made unavailable by a test"}));
     }
     let instance_type = options::instance_type(domain.in_force(context.now));
     let largest = InstanceType::read(&instance_type).map_or(10 << 20, InstanceType::largest_body);
     if request.body.len() > largest {
-        return Response::json(
-            413,
-            &json!({"Message": format!("Request size exceeded {largest} bytes")}),
-        );
+        return Response::json(413, &json!({"Message": format!("Request size exceeded {largest} bytes")}));
     }
     // Query parameters of signed POST requests are ignored (OpenSearch Service guide, signing requests).
-    let ignored = request.method == Method::POST
-        && matches!(request.caller, Caller::Signed { access_key: _ });
-    let query = if ignored {
-        &[]
-    } else {
-        request.query.as_slice()
-    };
+    let ignored = request.method == Method::POST && matches!(request.caller, Caller::Signed { access_key: _ });
+    let query = if ignored { &[] } else { request.query.as_slice() };
     let base = dashboards::base(domain.version);
     if let Some(rest) = below(path.rest, base) {
         return to_dashboards(world, context, request, &key, rest, query);
     }
     for family in [Family::OpenSearch, Family::Elasticsearch] {
-        let other = dashboards::base(engine::EngineVersion {
-            family,
-            ..domain.version
-        });
+        let other = dashboards::base(engine::EngineVersion { family, ..domain.version });
         if below(path.rest, other).is_some() {
-            return Response::json(
-                404,
-                &json!({"Message": format!("nothing answers at {other} of this domain")}),
-            );
+            return Response::json(404, &json!({"Message": format!("nothing answers at {other} of this domain")}));
         }
     }
     let Some(mut engine) = engine(&mut world.opensearch, context, &key) else {
@@ -83,22 +66,11 @@ pub(crate) fn handle(world: &mut World, context: &Context<'_>, request: &Request
 }
 
 /// The engine of a domain.
-pub(crate) fn engine<'w>(
-    state: &'w mut State,
-    context: &Context<'_>,
-    key: &str,
-) -> Option<Engine<'w>> {
-    let State {
-        domains,
-        inside,
-        dashboards: _,
-        failing_validations: _,
-        unavailable: _,
-    } = state;
+pub(crate) fn engine<'w>(state: &'w mut State, context: &Context<'_>, key: &str) -> Option<Engine<'w>> {
+    let State { domains, inside, dashboards: _, failing_validations: _, unavailable: _ } = state;
     let domain = domains.get(key)?;
     let now = context.now;
-    let says =
-        |option: &str, value: &str| domain.advanced_option(now, option).as_deref() == Some(value);
+    let says = |option: &str, value: &str| domain.advanced_option(now, option).as_deref() == Some(value);
     Some(Engine {
         scope: domain.scope(),
         version: domain.version,
@@ -128,9 +100,7 @@ fn to_dashboards(
     };
     let (version, scope) = (domain.version, domain.scope());
     let by_clock = domain.dashboards_at.is_some_and(|at| context.now >= at);
-    let readiness = if by_clock
-        && (!context.timing.dashboards_delay.is_zero() || domain.shown.missing_dashboards)
-    {
+    let readiness = if by_clock && (!context.timing.dashboards_delay.is_zero() || domain.shown.missing_dashboards) {
         Readiness::Ready
     } else {
         Readiness::NotYet
@@ -146,60 +116,31 @@ fn to_dashboards(
     {
         domain.shown.missing_dashboards = true;
     }
-    let mut dashboards = Dashboards {
-        data: &mut world.opensearch.dashboards,
-        scope,
-        version,
-        readiness,
-        tenancy,
-    };
-    let ask = dashboards::Ask {
-        method: &request.method,
-        path,
-        query,
-        headers: &request.headers,
-        body: &request.body,
-    };
+    let mut dashboards = Dashboards { data: &mut world.opensearch.dashboards, scope, version, readiness, tenancy };
+    let ask = dashboards::Ask { method: &request.method, path, query, headers: &request.headers, body: &request.body };
     dashboards.handle(ask, context.now)
 }
 
 /// What a name without a domain behind it gives: never the 404 of something that is missing inside a domain.
 fn nobody() -> Response {
-    Response::text(
-        503,
-        "text/plain",
-        "no domain answers at this address".to_owned(),
-    )
+    Response::text(503, "text/plain", "no domain answers at this address".to_owned())
 }
 
 fn below<'p>(path: &'p str, base: &str) -> Option<&'p str> {
-    path.strip_prefix(base)
-        .filter(|rest| rest.is_empty() || rest.starts_with('/'))
+    path.strip_prefix(base).filter(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// The domain's own access policy, and then fine-grained access control.
-fn refuse_caller(
-    domain: &Domain,
-    context: &Context<'_>,
-    request: &Request,
-    path: DomainPath<'_>,
-) -> Option<Response> {
+fn refuse_caller(domain: &Domain, context: &Context<'_>, request: &Request, path: DomainPath<'_>) -> Option<Response> {
     let in_force = domain.in_force(context.now);
-    let policy = in_force
-        .get("AccessPolicies")
-        .and_then(serde_json::Value::as_str)
-        .unwrap_or_default();
+    let policy = in_force.get("AccessPolicies").and_then(serde_json::Value::as_str).unwrap_or_default();
     let action = format!("es:{}", request.operation);
     let resource = format!("{}{}", domain.arn, path.rest);
     let caller = match &request.caller {
         Caller::Signed { access_key: _ } => context.caller_arn(&domain.region),
         Caller::Anonymous | Caller::Malformed => "anonymous".to_owned(),
     };
-    let root = format!(
-        "arn:{}:iam::{}:root",
-        partition(&domain.region),
-        context.account
-    );
+    let root = format!("arn:{}:iam::{}:root", partition(&domain.region), context.account);
     let names: Vec<&str> = match &request.caller {
         Caller::Signed { access_key: _ } => vec![&caller, &root],
         // Only what is open to everybody is open to nobody in particular.
@@ -240,9 +181,7 @@ fn refuse_unmapped(domain: &Domain, context: &Context<'_>, caller: &str) -> Opti
     if !domain.has_fine_grained_access(context.now) || is_master(domain, caller) {
         return None;
     }
-    let reason = format!(
-        "no permissions for [] and User [name={caller}, backend_roles=[], requestedTenant=null]"
-    );
+    let reason = format!("no permissions for [] and User [name={caller}, backend_roles=[], requestedTenant=null]");
     Some(Response::json(
         403,
         &json!({
@@ -258,32 +197,13 @@ fn refuse_unmapped(domain: &Domain, context: &Context<'_>, caller: &str) -> Opti
 
 /// Whether a principal is the domain's master user.
 pub(crate) fn is_master(domain: &Domain, arn: &str) -> bool {
-    domain
-        .master_user
-        .as_ref()
-        .and_then(|master| master.get("MasterUserARN"))
-        .and_then(|one| one.as_str())
-        == Some(arn)
+    domain.master_user.as_ref().and_then(|master| master.get("MasterUserARN")).and_then(|one| one.as_str()) == Some(arn)
 }
 
 /// Whether the domain's policy denies something to a role that its own permissions allow it.
-pub(crate) fn denies(
-    domain: &Domain,
-    now: Timestamp,
-    role: &str,
-    action: &str,
-    resource: &str,
-) -> bool {
-    let policy = domain
-        .in_force(now)
-        .get("AccessPolicies")
-        .and_then(serde_json::Value::as_str)
-        .unwrap_or_default();
-    let question = Question {
-        action,
-        resource: Some(resource),
-        principal: Some(("AWS", role)),
-        conditions: BTreeMap::new(),
-    };
+pub(crate) fn denies(domain: &Domain, now: Timestamp, role: &str, action: &str, resource: &str) -> bool {
+    let policy = domain.in_force(now).get("AccessPolicies").and_then(serde_json::Value::as_str).unwrap_or_default();
+    let question =
+        Question { action, resource: Some(resource), principal: Some(("AWS", role)), conditions: BTreeMap::new() };
     policy_document::judge(policy, &question) == Verdict::Denied
 }

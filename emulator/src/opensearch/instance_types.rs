@@ -19,8 +19,8 @@ pub(crate) enum Storage {
 }
 
 const SIZES: [&str; 13] = [
-    "nano", "micro", "small", "medium", "large", "xlarge", "2xlarge", "4xlarge", "8xlarge",
-    "9xlarge", "12xlarge", "16xlarge", "24xlarge",
+    "nano", "micro", "small", "medium", "large", "xlarge", "2xlarge", "4xlarge", "8xlarge", "9xlarge", "12xlarge",
+    "16xlarge", "24xlarge",
 ];
 
 /// Families with volumes: name, first size, last size, and the row of the table of volume limits.
@@ -82,9 +82,7 @@ impl<'a> InstanceType<'a> {
 
     /// All types, by name.
     pub(crate) fn all() -> Vec<InstanceType<'static>> {
-        let volumes = WITH_VOLUMES
-            .iter()
-            .map(|(family, first, last, _)| (*family, *first, *last));
+        let volumes = WITH_VOLUMES.iter().map(|(family, first, last, _)| (*family, *first, *last));
         let mut all: Vec<InstanceType<'static>> = volumes
             .chain(WITH_OWN_DISKS)
             .flat_map(|(family, first, last)| {
@@ -114,29 +112,19 @@ impl<'a> InstanceType<'a> {
 
     /// The largest HTTP body in bytes (OpenSearch Service guide, network quotas).
     pub(crate) fn largest_body(self) -> usize {
-        if self.is_burstable() || rank(self.size) <= rank("large") {
-            10 << 20
-        } else {
-            100 << 20
-        }
+        if self.is_burstable() || rank(self.size) <= rank("large") { 10 << 20 } else { 100 << 20 }
     }
 
     /// Where it keeps data (OpenSearch Service guide, EBS volume size quotas).
     pub(crate) fn storage(self) -> Option<Storage> {
         let within = |first: &str, last: &str| {
-            SIZES.contains(&self.size)
-                && rank(first) <= rank(self.size)
-                && rank(self.size) <= rank(last)
+            SIZES.contains(&self.size) && rank(first) <= rank(self.size) && rank(self.size) <= rank(last)
         };
-        if WITH_OWN_DISKS
-            .iter()
-            .any(|(family, first, last)| *family == self.family && within(first, last))
-        {
+        if WITH_OWN_DISKS.iter().any(|(family, first, last)| *family == self.family && within(first, last)) {
             return Some(Storage::OwnDisks);
         }
-        let (.., row) = WITH_VOLUMES
-            .iter()
-            .find(|(family, first, last, _)| *family == self.family && within(first, last))?;
+        let (.., row) =
+            WITH_VOLUMES.iter().find(|(family, first, last, _)| *family == self.family && within(first, last))?;
         let (gp2, gp3) = match (row, self.size) {
             (Row::Burstable, "micro" | "small") if self.family == "t2" => (35, 35),
             (Row::Burstable, "medium") if self.family == "t2" => (35, 35),
@@ -176,8 +164,7 @@ impl<'a> InstanceType<'a> {
 
     /// The answer of DescribeInstanceTypeLimits.
     pub(crate) fn limits(self) -> Value {
-        let limit =
-            |name: &str, value: u64| json!({"LimitName": name, "LimitValues": [value.to_string()]});
+        let limit = |name: &str, value: u64| json!({"LimitName": name, "LimitValues": [value.to_string()]});
         let storage_types = match self.storage() {
             Some(Storage::Volume { gp2, gp3 }) => [("gp2", gp2), ("gp3", gp3)]
                 .into_iter()
@@ -207,10 +194,7 @@ impl<'a> InstanceType<'a> {
 }
 
 fn rank(size: &str) -> usize {
-    SIZES
-        .iter()
-        .position(|one| *one == size)
-        .unwrap_or(usize::MAX)
+    SIZES.iter().position(|one| *one == size).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]
@@ -219,21 +203,10 @@ mod tests {
 
     #[test]
     fn only_types_that_exist_are_read() {
-        for name in [
-            "t3.small.search",
-            "m7g.large.search",
-            "r6gd.16xlarge.search",
-            "or2.medium.search",
-        ] {
+        for name in ["t3.small.search", "m7g.large.search", "r6gd.16xlarge.search", "or2.medium.search"] {
             assert!(InstanceType::read(name).is_some(), "{name}");
         }
-        for name in [
-            "t3.small",
-            "t3.small.elasticsearch",
-            "t3.large.search",
-            "z9.large.search",
-            "m5.huge.search",
-        ] {
+        for name in ["t3.small", "t3.small.elasticsearch", "t3.large.search", "z9.large.search", "m5.huge.search"] {
             assert!(InstanceType::read(name).is_none(), "{name}");
         }
     }
@@ -241,17 +214,8 @@ mod tests {
     #[test]
     fn storage_follows_the_guide() {
         let storage = |name| InstanceType::read(name).unwrap().storage().unwrap();
-        assert_eq!(
-            storage("t3.small.search"),
-            Storage::Volume { gp2: 100, gp3: 100 }
-        );
-        assert_eq!(
-            storage("r6g.large.search"),
-            Storage::Volume {
-                gp2: 1_024,
-                gp3: 2_048
-            }
-        );
+        assert_eq!(storage("t3.small.search"), Storage::Volume { gp2: 100, gp3: 100 });
+        assert_eq!(storage("r6g.large.search"), Storage::Volume { gp2: 1_024, gp3: 2_048 });
         assert_eq!(storage("i3.large.search"), Storage::OwnDisks);
     }
 }

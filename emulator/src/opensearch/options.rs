@@ -40,27 +40,12 @@ const KNOWN: [(&str, Option<&[&str]>); 20] = [
             "NodeOptions",
         ]),
     ),
-    (
-        "EBSOptions",
-        Some(&[
-            "EBSEnabled",
-            "VolumeType",
-            "VolumeSize",
-            "Iops",
-            "Throughput",
-        ]),
-    ),
+    ("EBSOptions", Some(&["EBSEnabled", "VolumeType", "VolumeSize", "Iops", "Throughput"])),
     ("AccessPolicies", None),
     ("IPAddressType", None),
     ("SnapshotOptions", Some(&["AutomatedSnapshotStartHour"])),
-    (
-        "VPCOptions",
-        Some(&["SubnetIds", "SecurityGroupIds", "EgressEnabled"]),
-    ),
-    (
-        "CognitoOptions",
-        Some(&["Enabled", "UserPoolId", "IdentityPoolId", "RoleArn"]),
-    ),
+    ("VPCOptions", Some(&["SubnetIds", "SecurityGroupIds", "EgressEnabled"])),
+    ("CognitoOptions", Some(&["Enabled", "UserPoolId", "IdentityPoolId", "RoleArn"])),
     ("EncryptionAtRestOptions", Some(&["Enabled", "KmsKeyId"])),
     ("NodeToNodeEncryptionOptions", Some(&["Enabled"])),
     ("AdvancedOptions", None),
@@ -87,23 +72,9 @@ const KNOWN: [(&str, Option<&[&str]>); 20] = [
             "AnonymousAuthEnabled",
         ]),
     ),
-    (
-        "AutoTuneOptions",
-        Some(&[
-            "DesiredState",
-            "MaintenanceSchedules",
-            "UseOffPeakWindow",
-            "RollbackOnDisable",
-        ]),
-    ),
+    ("AutoTuneOptions", Some(&["DesiredState", "MaintenanceSchedules", "UseOffPeakWindow", "RollbackOnDisable"])),
     ("OffPeakWindowOptions", Some(&["Enabled", "OffPeakWindow"])),
-    (
-        "SoftwareUpdateOptions",
-        Some(&[
-            "AutoSoftwareUpdateEnabled",
-            "UseLatestServiceSoftwareForBlueGreen",
-        ]),
-    ),
+    ("SoftwareUpdateOptions", Some(&["AutoSoftwareUpdateEnabled", "UseLatestServiceSoftwareForBlueGreen"])),
     ("DeploymentStrategyOptions", Some(&["DeploymentStrategy"])),
     ("IdentityCenterOptions", None),
     ("AIMLOptions", None),
@@ -138,10 +109,7 @@ pub(crate) fn read(body: &Map<String, Value>, beside: &[&str]) -> Result<Options
             let Some(object) = value.as_object() else {
                 return refuse(format!("Invalid type for parameter {key}"));
             };
-            if let Some(unknown) = object
-                .keys()
-                .find(|member| !members.contains(&member.as_str()))
-            {
+            if let Some(unknown) = object.keys().find(|member| !members.contains(&member.as_str())) {
                 return refuse(format!("Unknown parameter in {key}: \"{unknown}\""));
             }
         }
@@ -206,9 +174,7 @@ pub(crate) fn defaults(version: EngineVersion) -> Options {
     });
     match defaults {
         Value::Object(defaults) => defaults,
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
-            Options::new()
-        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Options::new(),
     }
 }
 
@@ -219,11 +185,7 @@ pub(crate) fn complete(
     place: Place<'_>,
     options: &mut Options,
 ) -> Result<(), Failure> {
-    for unsupported in [
-        "IdentityCenterOptions",
-        "AIMLOptions",
-        "AutomatedSnapshotPauseOptions",
-    ] {
+    for unsupported in ["IdentityCenterOptions", "AIMLOptions", "AutomatedSnapshotPauseOptions"] {
         if options.contains_key(unsupported) {
             return refuse(format!("the local AWS does not support {unsupported}"));
         }
@@ -245,26 +207,17 @@ pub(crate) fn complete(
 }
 
 fn complete_cluster(options: &mut Options) -> Result<(), Failure> {
-    let Some(cluster) = options
-        .get_mut("ClusterConfig")
-        .and_then(Value::as_object_mut)
-    else {
+    let Some(cluster) = options.get_mut("ClusterConfig").and_then(Value::as_object_mut) else {
         return refuse("ClusterConfig is missing");
     };
     let instance_type = known_type(cluster, "InstanceType", "clusterConfig.instanceType")?;
     let count = number(cluster, "InstanceCount")?.unwrap_or(1);
     if !(1..=80).contains(&count) {
-        return refuse(format!(
-            "Instance count must be between 1 and 80, but was {count}"
-        ));
+        return refuse(format!("Instance count must be between 1 and 80, but was {count}"));
     }
     let masters = flag(cluster, "DedicatedMasterEnabled")?;
     if masters {
-        let master_type = known_type(
-            cluster,
-            "DedicatedMasterType",
-            "clusterConfig.dedicatedMasterType",
-        )?;
+        let master_type = known_type(cluster, "DedicatedMasterType", "clusterConfig.dedicatedMasterType")?;
         match number(cluster, "DedicatedMasterCount")? {
             Some(3 | 5) => {}
             Some(_) | None => {
@@ -272,9 +225,7 @@ fn complete_cluster(options: &mut Options) -> Result<(), Failure> {
             }
         }
         if InstanceType::read(&master_type).is_some_and(InstanceType::is_burstable) && count > 10 {
-            return refuse(
-                "T2 and T3 instance types can be dedicated masters of at most ten data nodes",
-            );
+            return refuse("T2 and T3 instance types can be dedicated masters of at most ten data nodes");
         }
     } else {
         cluster.remove("DedicatedMasterType");
@@ -288,18 +239,11 @@ fn complete_cluster(options: &mut Options) -> Result<(), Failure> {
             .entry("ZoneAwarenessConfig")
             .or_insert_with(|| json!({}))
             .as_object_mut()
-            .map(|config| {
-                config
-                    .entry("AvailabilityZoneCount")
-                    .or_insert(json!(2))
-                    .clone()
-            });
+            .map(|config| config.entry("AvailabilityZoneCount").or_insert(json!(2)).clone());
         match zones.as_ref().and_then(Value::as_i64) {
             Some(2) if count % 2 == 0 => {}
             Some(2) => {
-                return refuse(
-                    "You must choose an even number of data nodes for a two Availability Zone deployment",
-                );
+                return refuse("You must choose an even number of data nodes for a two Availability Zone deployment");
             }
             Some(3) if count >= 3 => {}
             Some(3) => {
@@ -314,9 +258,7 @@ fn complete_cluster(options: &mut Options) -> Result<(), Failure> {
     }
     let burstable = InstanceType::read(&instance_type).is_some_and(InstanceType::is_burstable);
     if flag(cluster, "MultiAZWithStandbyEnabled")? {
-        let zones = cluster
-            .get("ZoneAwarenessConfig")
-            .and_then(|config| config.get("AvailabilityZoneCount"));
+        let zones = cluster.get("ZoneAwarenessConfig").and_then(|config| config.get("AvailabilityZoneCount"));
         if !masters || zones != Some(&json!(3)) || count % 3 != 0 || burstable {
             return refuse(
                 "Multi-AZ with Standby needs three Availability Zones, dedicated master nodes, data nodes in \
@@ -328,17 +270,8 @@ fn complete_cluster(options: &mut Options) -> Result<(), Failure> {
         if !masters || burstable {
             return refuse("UltraWarm needs dedicated master nodes and no T2 or T3 data nodes");
         }
-        let kind = cluster
-            .get("WarmType")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
-        if ![
-            "ultrawarm1.medium.search",
-            "ultrawarm1.large.search",
-            "ultrawarm1.xlarge.search",
-        ]
-        .contains(&kind)
-        {
+        let kind = cluster.get("WarmType").and_then(Value::as_str).unwrap_or_default();
+        if !["ultrawarm1.medium.search", "ultrawarm1.large.search", "ultrawarm1.xlarge.search"].contains(&kind) {
             return refuse(format!("Invalid UltraWarm instance type {kind:?}"));
         }
         if number(cluster, "WarmCount")?.is_none_or(|count| !(2..=150).contains(&count)) {
@@ -347,18 +280,12 @@ fn complete_cluster(options: &mut Options) -> Result<(), Failure> {
     } else {
         cluster.remove("WarmType");
         cluster.remove("WarmCount");
-        let cold = cluster
-            .get("ColdStorageOptions")
-            .and_then(|cold| cold.get("Enabled"));
+        let cold = cluster.get("ColdStorageOptions").and_then(|cold| cold.get("Enabled"));
         if cold == Some(&json!(true)) {
             return refuse("Cold storage requires UltraWarm");
         }
     }
-    if cluster
-        .get("NodeOptions")
-        .and_then(Value::as_array)
-        .is_some_and(|nodes| !nodes.is_empty())
-    {
+    if cluster.get("NodeOptions").and_then(Value::as_array).is_some_and(|nodes| !nodes.is_empty()) {
         return refuse("the local AWS does not support ClusterConfig.NodeOptions");
     }
     Ok(())
@@ -375,14 +302,10 @@ fn complete_volumes(options: &mut Options) -> Result<(), Failure> {
     let enabled = flag(volumes, "EBSEnabled")?;
     let (gp2, gp3) = match (storage, enabled) {
         (Storage::OwnDisks, true) => {
-            return refuse(format!(
-                "EBS volumes are not supported for the instance type {instance_type}"
-            ));
+            return refuse(format!("EBS volumes are not supported for the instance type {instance_type}"));
         }
         (Storage::Volume { .. }, false) => {
-            return refuse(format!(
-                "EBS storage must be selected for the instance type {instance_type}"
-            ));
+            return refuse(format!("EBS storage must be selected for the instance type {instance_type}"));
         }
         (Storage::OwnDisks, false) => {
             volumes.retain(|key, _| key == "EBSEnabled");
@@ -390,12 +313,7 @@ fn complete_volumes(options: &mut Options) -> Result<(), Failure> {
         }
         (Storage::Volume { gp2, gp3 }, true) => (gp2, gp3),
     };
-    let kind = volumes
-        .entry("VolumeType")
-        .or_insert(json!("gp2"))
-        .as_str()
-        .unwrap_or_default()
-        .to_owned();
+    let kind = volumes.entry("VolumeType").or_insert(json!("gp2")).as_str().unwrap_or_default().to_owned();
     let most = match kind.as_str() {
         "gp3" => gp3,
         "standard" => gp2.min(100),
@@ -414,9 +332,7 @@ fn complete_volumes(options: &mut Options) -> Result<(), Failure> {
         ("gp3", iops) => {
             let iops = iops.unwrap_or(3_000);
             if !(3_000..=16_000).contains(&iops) {
-                return refuse(format!(
-                    "Iops must be between 3000 and 16000 for gp3 volumes, but was {iops}"
-                ));
+                return refuse(format!("Iops must be between 3000 and 16000 for gp3 volumes, but was {iops}"));
             }
             volumes.insert("Iops".to_owned(), json!(iops));
         }
@@ -429,9 +345,7 @@ fn complete_volumes(options: &mut Options) -> Result<(), Failure> {
     if kind == "gp3" {
         let throughput = number(volumes, "Throughput")?.unwrap_or(125);
         if !(125..=1_000).contains(&throughput) {
-            return refuse(format!(
-                "Throughput must be between 125 and 1000, but was {throughput}"
-            ));
+            return refuse(format!("Throughput must be between 125 and 1000, but was {throughput}"));
         }
         volumes.insert("Throughput".to_owned(), json!(throughput));
     } else {
@@ -440,16 +354,9 @@ fn complete_volumes(options: &mut Options) -> Result<(), Failure> {
     Ok(())
 }
 
-fn check_encryption(
-    context: &Context<'_>,
-    place: Place<'_>,
-    options: &mut Options,
-) -> Result<(), Failure> {
+fn check_encryption(context: &Context<'_>, place: Place<'_>, options: &mut Options) -> Result<(), Failure> {
     let instance_type = instance_type(options);
-    let Some(encryption) = options
-        .get_mut("EncryptionAtRestOptions")
-        .and_then(Value::as_object_mut)
-    else {
+    let Some(encryption) = options.get_mut("EncryptionAtRestOptions").and_then(Value::as_object_mut) else {
         return refuse("EncryptionAtRestOptions is missing");
     };
     if !flag(encryption, "Enabled")? {
@@ -457,9 +364,7 @@ fn check_encryption(
         return Ok(());
     }
     if !InstanceType::read(&instance_type).is_some_and(InstanceType::can_encrypt) {
-        return refuse(format!(
-            "Encryption at rest is not supported for the instance type {instance_type}"
-        ));
+        return refuse(format!("Encryption at rest is not supported for the instance type {instance_type}"));
     }
     let Place { region, version: _ } = place;
     // Without a key of the request's the service's own key stands in the answer.
@@ -470,10 +375,7 @@ fn check_encryption(
         return refuse("KmsKeyId must have 1 to 500 characters");
     }
     if !key.starts_with("arn:") {
-        encryption.insert(
-            "KmsKeyId".to_owned(),
-            json!(context.arn("kms", region, &format!("key/{key}"))),
-        );
+        encryption.insert("KmsKeyId".to_owned(), json!(context.arn("kms", region, &format!("key/{key}"))));
     }
     Ok(())
 }
@@ -482,20 +384,12 @@ fn check_security(place: Place<'_>, options: &mut Options) -> Result<(), Failure
     let encrypted = on(options, "EncryptionAtRestOptions", "Enabled");
     let between_nodes = on(options, "NodeToNodeEncryptionOptions", "Enabled");
     let https = on(options, "DomainEndpointOptions", "EnforceHTTPS");
-    let Some(security) = options
-        .get_mut("AdvancedSecurityOptions")
-        .and_then(Value::as_object_mut)
-    else {
+    let Some(security) = options.get_mut("AdvancedSecurityOptions").and_then(Value::as_object_mut) else {
         return refuse("AdvancedSecurityOptions is missing");
     };
     for unsupported in ["SAMLOptions", "JWTOptions", "IAMFederationOptions"] {
-        if security
-            .get(unsupported)
-            .is_some_and(|value| value.get("Enabled") == Some(&json!(true)))
-        {
-            return refuse(format!(
-                "the local AWS does not support AdvancedSecurityOptions.{unsupported}"
-            ));
+        if security.get(unsupported).is_some_and(|value| value.get("Enabled") == Some(&json!(true))) {
+            return refuse(format!("the local AWS does not support AdvancedSecurityOptions.{unsupported}"));
         }
     }
     if !flag(security, "Enabled")? {
@@ -503,9 +397,7 @@ fn check_security(place: Place<'_>, options: &mut Options) -> Result<(), Failure
     }
     let Place { region: _, version } = place;
     if version.family == Family::Elasticsearch && (version.major, version.minor) < (6, 7) {
-        return refuse(
-            "Fine-grained access control needs OpenSearch or Elasticsearch 6.7 or later",
-        );
+        return refuse("Fine-grained access control needs OpenSearch or Elasticsearch 6.7 or later");
     }
     if !encrypted || !between_nodes || !https {
         return refuse(
@@ -518,14 +410,9 @@ fn check_security(place: Place<'_>, options: &mut Options) -> Result<(), Failure
 /// Checks the master user, who is kept apart from the options because no answer ever names him.
 pub(crate) fn check_master_user(security: &Map<String, Value>) -> Result<(), Failure> {
     let master = security.get("MasterUserOptions");
-    let says = |key: &str| {
-        master
-            .and_then(|master| master.get(key))
-            .and_then(Value::as_str)
-    };
+    let says = |key: &str| master.and_then(|master| master.get(key)).and_then(Value::as_str);
     if security.get("InternalUserDatabaseEnabled") == Some(&json!(true)) {
-        let name_fits =
-            says("MasterUserName").is_some_and(|name| (1..=64).contains(&name.chars().count()));
+        let name_fits = says("MasterUserName").is_some_and(|name| (1..=64).contains(&name.chars().count()));
         let password_fits = says("MasterUserPassword").is_some_and(|password| {
             (8..=128).contains(&password.chars().count())
                 && password.chars().any(char::is_uppercase)
@@ -546,14 +433,8 @@ pub(crate) fn check_master_user(security: &Map<String, Value>) -> Result<(), Fai
 }
 
 fn check_endpoint(options: &Options) -> Result<(), Failure> {
-    let says = |key: &str| {
-        options
-            .get("DomainEndpointOptions")
-            .and_then(|one| one.get(key))
-    };
-    let policy = says("TLSSecurityPolicy")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
+    let says = |key: &str| options.get("DomainEndpointOptions").and_then(|one| one.get(key));
+    let policy = says("TLSSecurityPolicy").and_then(Value::as_str).unwrap_or_default();
     if !TLS_POLICIES.contains(&policy) {
         return refuse(format!(
             "1 validation error detected: Value '{policy}' at 'domainEndpointOptions.tLSSecurityPolicy' failed to \
@@ -569,92 +450,53 @@ fn check_endpoint(options: &Options) -> Result<(), Failure> {
 
 fn check_advanced_options(place: Place<'_>, options: &Options) -> Result<(), Failure> {
     let Place { region: _, version } = place;
-    for (key, value) in options
-        .get("AdvancedOptions")
-        .and_then(Value::as_object)
-        .into_iter()
-        .flatten()
-    {
+    for (key, value) in options.get("AdvancedOptions").and_then(Value::as_object).into_iter().flatten() {
         let known = match key.as_str() {
             "rest.action.multi.allow_explicit_index"
             | "indices.fielddata.cache.size"
             | "indices.query.bool.max_clause_count" => true,
-            "override_main_response_version" => {
-                version.family == Family::OpenSearch && version.major < 3
-            }
+            "override_main_response_version" => version.family == Family::OpenSearch && version.major < 3,
             _ => false,
         };
         if !known {
-            return refuse(format!(
-                "Unrecognized advanced option '{key}' passed in advanced-options-map"
-            ));
+            return refuse(format!("Unrecognized advanced option '{key}' passed in advanced-options-map"));
         }
         if !value.is_string() {
-            return refuse(format!(
-                "The value of advanced option '{key}' must be a string"
-            ));
+            return refuse(format!("The value of advanced option '{key}' must be a string"));
         }
     }
     Ok(())
 }
 
 fn check_network(world: &World, options: &Options) -> Result<(), Failure> {
-    let address = options
-        .get("IPAddressType")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
+    let address = options.get("IPAddressType").and_then(Value::as_str).unwrap_or_default();
     if address != "ipv4" && address != "dualstack" {
         return refuse(format!("Invalid IP address type: {address}"));
     }
     let Some(network) = options.get("VPCOptions") else {
         return Ok(());
     };
-    if world
-        .iam
-        .role("AWSServiceRoleForAmazonOpenSearchService")
-        .is_none()
-    {
+    if world.iam.role("AWSServiceRoleForAmazonOpenSearchService").is_none() {
         return refuse(
             "Before you can proceed, you must enable a service-linked role to give Amazon OpenSearch Service \
              permissions to access your VPC.",
         );
     }
-    let subnets = network
-        .get("SubnetIds")
-        .and_then(Value::as_array)
-        .map_or(0, Vec::len);
+    let subnets = network.get("SubnetIds").and_then(Value::as_array).map_or(0, Vec::len);
     let zones = options
         .get("ClusterConfig")
-        .and_then(|cluster| {
-            cluster
-                .get("ZoneAwarenessConfig")?
-                .get("AvailabilityZoneCount")?
-                .as_u64()
-        })
+        .and_then(|cluster| cluster.get("ZoneAwarenessConfig")?.get("AvailabilityZoneCount")?.as_u64())
         .unwrap_or(1);
     if subnets as u64 != zones {
-        return refuse(format!(
-            "You must specify exactly {zones} subnets, one for each Availability Zone"
-        ));
+        return refuse(format!("You must specify exactly {zones} subnets, one for each Availability Zone"));
     }
     Ok(())
 }
 
 fn check_logs(options: &Options) -> Result<(), Failure> {
-    let publishing = options
-        .get("LogPublishingOptions")
-        .and_then(Value::as_object)
-        .into_iter()
-        .flatten();
+    let publishing = options.get("LogPublishingOptions").and_then(Value::as_object).into_iter().flatten();
     for (kind, option) in publishing {
-        if ![
-            "INDEX_SLOW_LOGS",
-            "SEARCH_SLOW_LOGS",
-            "ES_APPLICATION_LOGS",
-            "AUDIT_LOGS",
-        ]
-        .contains(&kind.as_str())
-        {
+        if !["INDEX_SLOW_LOGS", "SEARCH_SLOW_LOGS", "ES_APPLICATION_LOGS", "AUDIT_LOGS"].contains(&kind.as_str()) {
             return refuse(format!("Invalid log type: {kind}"));
         }
         if option.get("Enabled") == Some(&json!(true)) {
@@ -663,10 +505,7 @@ fn check_logs(options: &Options) -> Result<(), Failure> {
                 "The Resource Access Policy specified for the CloudWatch Logs log group {} does not grant sufficient \
                  permissions for Amazon OpenSearch Service to create a log stream. Please check the Resource Access \
                  Policy.",
-                option
-                    .get("CloudWatchLogsLogGroupArn")
-                    .and_then(Value::as_str)
-                    .unwrap_or_default()
+                option.get("CloudWatchLogsLogGroupArn").and_then(Value::as_str).unwrap_or_default()
             ));
         }
     }
@@ -674,13 +513,11 @@ fn check_logs(options: &Options) -> Result<(), Failure> {
 }
 
 fn complete_auto_tune(options: &mut Options) -> Result<(), Failure> {
-    let burstable =
-        InstanceType::read(&instance_type(options)).is_some_and(InstanceType::is_burstable);
+    let burstable = InstanceType::read(&instance_type(options)).is_some_and(InstanceType::is_burstable);
     let standby = on(options, "ClusterConfig", "MultiAZWithStandbyEnabled");
     let own = if burstable { "DISABLED" } else { "ENABLED" };
-    let tune = options
-        .entry("AutoTuneOptions")
-        .or_insert_with(|| json!({"DesiredState": own, "UseOffPeakWindow": false}));
+    let tune =
+        options.entry("AutoTuneOptions").or_insert_with(|| json!({"DesiredState": own, "UseOffPeakWindow": false}));
     match tune.get("DesiredState").and_then(Value::as_str) {
         Some("ENABLED") if burstable => refuse("Auto-Tune is not supported in t2/t3 instances"),
         Some("DISABLED") if standby => refuse("Multi-AZ with Standby needs Auto-Tune"),
@@ -694,39 +531,23 @@ fn complete_auto_tune(options: &mut Options) -> Result<(), Failure> {
 }
 
 fn check_windows(options: &Options) -> Result<(), Failure> {
-    let hour = options
-        .get("SnapshotOptions")
-        .and_then(|one| one.get("AutomatedSnapshotStartHour"));
-    if hour
-        .and_then(Value::as_i64)
-        .is_none_or(|hour| !(0..=23).contains(&hour))
-    {
+    let hour = options.get("SnapshotOptions").and_then(|one| one.get("AutomatedSnapshotStartHour"));
+    if hour.and_then(Value::as_i64).is_none_or(|hour| !(0..=23).contains(&hour)) {
         return refuse("AutomatedSnapshotStartHour must be between 0 and 23");
     }
     let Some(window) = options.get("OffPeakWindowOptions") else {
         return Ok(());
     };
     if window.get("Enabled") == Some(&json!(false)) {
-        return refuse(
-            "The off-peak window cannot be disabled on domains created after February 16, 2023",
-        );
+        return refuse("The off-peak window cannot be disabled on domains created after February 16, 2023");
     }
     let start = |key: &str, most: i64| {
         window
             .get("OffPeakWindow")
             .and_then(|window| window.get("WindowStartTime"))
-            .is_none_or(|start| {
-                start
-                    .get(key)
-                    .and_then(Value::as_i64)
-                    .is_some_and(|one| (0..=most).contains(&one))
-            })
+            .is_none_or(|start| start.get(key).and_then(Value::as_i64).is_some_and(|one| (0..=most).contains(&one)))
     };
-    if start("Hours", 23) && start("Minutes", 59) {
-        Ok(())
-    } else {
-        refuse("Invalid off-peak window start time")
-    }
+    if start("Hours", 23) && start("Minutes", 59) { Ok(()) } else { refuse("Invalid off-peak window start time") }
 }
 
 /// Checks the access policy and writes it as the service gives it back.
@@ -736,29 +557,18 @@ fn complete_policy(
     place: Place<'_>,
     options: &mut Options,
 ) -> Result<(), Failure> {
-    let written = options
-        .get("AccessPolicies")
-        .and_then(Value::as_str)
-        .unwrap_or_default()
-        .to_owned();
+    let written = options.get("AccessPolicies").and_then(Value::as_str).unwrap_or_default().to_owned();
     if written.trim().is_empty() {
         options.insert("AccessPolicies".to_owned(), json!(""));
         return Ok(());
     }
-    let wrong = || {
-        Failure::new(
-            409,
-            "InvalidTypeException",
-            format!("Error setting policy: [{written}]"),
-        )
-    };
+    let wrong = || Failure::new(409, "InvalidTypeException", format!("Error setting policy: [{written}]"));
     if written.chars().count() > 102_400 {
         return refuse("AccessPolicies must have at most 102400 characters");
     }
     policy_document::check(&written, Kind::Resource).map_err(|_| wrong())?;
     let mut document: Value = serde_json::from_str(&written).map_err(|_| wrong())?;
-    let guarded =
-        on(options, "AdvancedSecurityOptions", "Enabled") || options.contains_key("VPCOptions");
+    let guarded = on(options, "AdvancedSecurityOptions", "Enabled") || options.contains_key("VPCOptions");
     let statements = match document.get_mut("Statement") {
         Some(Value::Array(statements)) => statements.iter_mut().collect(),
         Some(statement) => vec![statement],
@@ -769,10 +579,7 @@ fn complete_policy(
             return Err(wrong());
         }
         let mut open = statement.get("Principal") == Some(&json!("*"));
-        if let Some(principals) = statement
-            .get_mut("Principal")
-            .and_then(|kinds| kinds.get_mut("AWS"))
-        {
+        if let Some(principals) = statement.get_mut("Principal").and_then(|kinds| kinds.get_mut("AWS")) {
             let names = match principals {
                 Value::Array(names) => names.iter_mut().collect(),
                 one => vec![one],
@@ -787,10 +594,7 @@ fn complete_policy(
                 }
             }
         }
-        let conditioned = statement
-            .get("Condition")
-            .and_then(Value::as_object)
-            .is_some_and(|one| !one.is_empty());
+        let conditioned = statement.get("Condition").and_then(Value::as_object).is_some_and(|one| !one.is_empty());
         if open && !conditioned && !guarded && statement["Effect"] == "Allow" {
             return refuse("Apply a restrictive access policy to your domain");
         }
@@ -827,12 +631,7 @@ pub(crate) fn check_transition(before: &Options, after: &Options) -> Result<(), 
             return refuse(format!("{what} cannot be disabled once it is enabled"));
         }
     }
-    let key = |options: &Options| {
-        options
-            .get("EncryptionAtRestOptions")
-            .and_then(|one| one.get("KmsKeyId"))
-            .cloned()
-    };
+    let key = |options: &Options| options.get("EncryptionAtRestOptions").and_then(|one| one.get("KmsKeyId")).cloned();
     if key(before).is_some() && key(before) != key(after) {
         return refuse("The KMS key of encryption at rest cannot be changed");
     }
@@ -879,8 +678,8 @@ pub(crate) fn deployment(before: &Options, after: &Options) -> Deployment {
     if changed.is_empty() {
         return Deployment::None;
     }
-    let masters = on(before, "ClusterConfig", "DedicatedMasterEnabled")
-        && on(after, "ClusterConfig", "DedicatedMasterEnabled");
+    let masters =
+        on(before, "ClusterConfig", "DedicatedMasterEnabled") && on(after, "ClusterConfig", "DedicatedMasterEnabled");
     let in_place = changed.iter().all(|change| match change.name.as_str() {
         "ClusterConfig.InstanceCount" | "ClusterConfig.WarmCount" => masters,
         name => {
@@ -900,11 +699,7 @@ pub(crate) fn deployment(before: &Options, after: &Options) -> Deployment {
                 .contains(&option)
         }
     });
-    if in_place {
-        Deployment::DynamicUpdate
-    } else {
-        Deployment::BlueGreen
-    }
+    if in_place { Deployment::DynamicUpdate } else { Deployment::BlueGreen }
 }
 
 /// A member of an option that differs.
@@ -918,40 +713,20 @@ pub(crate) struct Changed {
 /// What differs between two sets of options, member by member.
 pub(crate) fn changes(before: &Options, after: &Options) -> Vec<Changed> {
     let mut found = Vec::new();
-    for name in before
-        .keys()
-        .chain(after.keys().filter(|name| !before.contains_key(*name)))
-    {
-        let (old, new) = (
-            before.get(name).unwrap_or(&Value::Null),
-            after.get(name).unwrap_or(&Value::Null),
-        );
+    for name in before.keys().chain(after.keys().filter(|name| !before.contains_key(*name))) {
+        let (old, new) = (before.get(name).unwrap_or(&Value::Null), after.get(name).unwrap_or(&Value::Null));
         match (old, new) {
             // Names of advanced options hold dots themselves.
             (Value::Object(old), Value::Object(new)) if name != "AdvancedOptions" => {
-                for key in old
-                    .keys()
-                    .chain(new.keys().filter(|key| !old.contains_key(*key)))
-                {
-                    let (old, new) = (
-                        old.get(key).unwrap_or(&Value::Null),
-                        new.get(key).unwrap_or(&Value::Null),
-                    );
+                for key in old.keys().chain(new.keys().filter(|key| !old.contains_key(*key))) {
+                    let (old, new) = (old.get(key).unwrap_or(&Value::Null), new.get(key).unwrap_or(&Value::Null));
                     if old != new {
-                        found.push(Changed {
-                            name: format!("{name}.{key}"),
-                            before: old.clone(),
-                            after: new.clone(),
-                        });
+                        found.push(Changed { name: format!("{name}.{key}"), before: old.clone(), after: new.clone() });
                     }
                 }
             }
             (old, new) if old != new => {
-                found.push(Changed {
-                    name: name.clone(),
-                    before: old.clone(),
-                    after: new.clone(),
-                });
+                found.push(Changed { name: name.clone(), before: old.clone(), after: new.clone() });
             }
             (_, _) => {}
         }

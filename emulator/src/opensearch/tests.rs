@@ -32,11 +32,7 @@ enum Signature {
 
 impl Service {
     fn new(timing: Timing) -> Self {
-        Self {
-            world: World::default(),
-            now: "2026-11-23T12:00:00Z".parse().unwrap(),
-            timing,
-        }
+        Self { world: World::default(), now: "2026-11-23T12:00:00Z".parse().unwrap(), timing }
     }
 
     /// Each stage takes ten seconds, the endpoint five more and Dashboards another five.
@@ -78,43 +74,21 @@ impl Service {
         world::tick(&mut self.world, &context);
         let response = world::handle(&mut self.world, &context, &request);
         let mut answer: Value = serde_json::from_slice(&response.body).unwrap_or(Value::Null);
-        if let Some((_, code)) = response
-            .headers
-            .iter()
-            .find(|(name, _)| name == "x-amzn-errortype")
-        {
+        if let Some((_, code)) = response.headers.iter().find(|(name, _)| name == "x-amzn-errortype") {
             answer["code"] = json!(code);
         }
         (response.status, answer)
     }
 
     fn call(&mut self, method: &str, path: &str, body: &Value) -> (u16, Value) {
-        let body = if body.is_null() {
-            String::new()
-        } else {
-            body.to_string()
-        };
+        let body = if body.is_null() { String::new() } else { body.to_string() };
         self.send(Signature::Present, method, path, &[], body.as_bytes())
     }
 
     fn ask_inside(&mut self, method: &str, path: &str, body: &Value) -> (u16, Value) {
-        let body = if body.is_null() {
-            String::new()
-        } else {
-            body.to_string()
-        };
-        let headers = [
-            ("content-type", "application/json"),
-            ("osd-xsrf", "true"),
-            ("kbn-xsrf", "true"),
-        ];
-        self.send(
-            Signature::Present,
-            method,
-            &format!("{INSIDE}{path}"),
-            &headers,
-            body.as_bytes(),
-        )
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let headers = [("content-type", "application/json"), ("osd-xsrf", "true"), ("kbn-xsrf", "true")];
+        self.send(Signature::Present, method, &format!("{INSIDE}{path}"), &headers, body.as_bytes())
     }
 
     fn get(&mut self, path: &str) -> Value {
@@ -178,48 +152,26 @@ fn is_validation(answer: &(u16, Value)) -> bool {
 fn a_domain_is_created_in_stages_and_its_endpoint_comes_later() {
     let mut service = Service::with_stages();
     let (status, answer) = service.create(&json!({}));
-    assert_eq!(
-        (status, &answer["DomainStatus"]["Processing"]),
-        (200, &json!(true))
-    );
+    assert_eq!((status, &answer["DomainStatus"]["Processing"]), (200, &json!(true)));
     assert_eq!(answer["DomainStatus"].get("Endpoint"), None);
     service.pass(25);
     let progress = service.get(PROGRESS)["ChangeProgressStatus"].clone();
-    assert_eq!(
-        (&progress["Status"], &progress["TotalNumberOfStages"]),
-        (&json!("PROCESSING"), &json!(6))
-    );
+    assert_eq!((&progress["Status"], &progress["TotalNumberOfStages"]), (&json!("PROCESSING"), &json!(6)));
     let states: Vec<_> = progress["ChangeProgressStages"]
         .as_array()
         .unwrap()
         .iter()
         .map(|stage| stage["Status"].as_str().unwrap())
         .collect();
-    assert_eq!(
-        states,
-        [
-            "COMPLETED",
-            "COMPLETED",
-            "IN_PROGRESS",
-            "PENDING",
-            "PENDING",
-            "PENDING"
-        ]
-    );
+    assert_eq!(states, ["COMPLETED", "COMPLETED", "IN_PROGRESS", "PENDING", "PENDING", "PENDING"]);
     assert_eq!(service.status()["DomainProcessingStatus"], "Creating");
     service.pass(36);
     let between = service.status();
-    assert_eq!(
-        (&between["Processing"], between.get("Endpoint")),
-        (&json!(false), None)
-    );
+    assert_eq!((&between["Processing"], between.get("Endpoint")), (&json!(false), None));
     service.pass(5);
     let ready = service.status();
     assert_eq!(ready["Endpoint"], "127.0.0.1:4599/domain/eu-west-1/logs");
-    assert_eq!(
-        service.get(PROGRESS)["ChangeProgressStatus"]["Status"],
-        "COMPLETED"
-    );
+    assert_eq!(service.get(PROGRESS)["ChangeProgressStatus"]["Status"], "COMPLETED");
 }
 
 #[test]
@@ -227,28 +179,12 @@ fn states_without_a_wait_are_shown_to_one_read_each() {
     let mut service = Service::new(Timing::instant());
     service.create(&json!({}));
     let first = service.status();
-    assert_eq!(
-        (&first["Processing"], first.get("Endpoint")),
-        (&json!(true), None)
-    );
+    assert_eq!((&first["Processing"], first.get("Endpoint")), (&json!(true), None));
     let second = service.status();
-    assert_eq!(
-        (&second["Processing"], second.get("Endpoint")),
-        (&json!(false), None)
-    );
+    assert_eq!((&second["Processing"], second.get("Endpoint")), (&json!(false), None));
     assert!(service.status().get("Endpoint").is_some());
-    assert_eq!(
-        service
-            .ask_inside("GET", "/_dashboards/api/status", &Value::Null)
-            .0,
-        503
-    );
-    assert_eq!(
-        service
-            .ask_inside("GET", "/_dashboards/api/status", &Value::Null)
-            .0,
-        200
-    );
+    assert_eq!(service.ask_inside("GET", "/_dashboards/api/status", &Value::Null).0, 503);
+    assert_eq!(service.ask_inside("GET", "/_dashboards/api/status", &Value::Null).0, 200);
     service.call("DELETE", DOMAIN, &Value::Null);
     assert_eq!(service.status()["DomainProcessingStatus"], "Deleting");
     assert_eq!(service.call("GET", DOMAIN, &Value::Null).0, 409);
@@ -257,48 +193,29 @@ fn states_without_a_wait_are_shown_to_one_read_each() {
 #[test]
 fn what_is_not_there_is_a_conflict() {
     let mut service = Service::with_stages();
-    for (method, path) in [
-        ("GET", DOMAIN),
-        ("DELETE", DOMAIN),
-        ("GET", CONFIG),
-        ("GET", PROGRESS),
-    ] {
+    for (method, path) in [("GET", DOMAIN), ("DELETE", DOMAIN), ("GET", CONFIG), ("GET", PROGRESS)] {
         let (status, answer) = service.call(method, path, &Value::Null);
-        assert_eq!(
-            (status, &answer["code"]),
-            (409, &json!("ResourceNotFoundException")),
-            "{method} {path}"
-        );
+        assert_eq!((status, &answer["code"]), (409, &json!("ResourceNotFoundException")), "{method} {path}");
     }
-    let (status, answer) = service.call(
-        "POST",
-        "/2021-01-01/opensearch/domain-info",
-        &json!({"DomainNames": ["logs"]}),
-    );
+    let (status, answer) =
+        service.call("POST", "/2021-01-01/opensearch/domain-info", &json!({"DomainNames": ["logs"]}));
     assert_eq!((status, answer), (200, json!({"DomainStatusList": []})));
 }
 
 #[test]
 fn creating_a_name_again_returns_the_domain_as_it_is() {
     let mut service = Service::ready();
-    let (status, answer) = service.create(
-        &json!({"ClusterConfig": {"InstanceType": "t3.medium.search", "InstanceCount": 2}}),
-    );
+    let (status, answer) =
+        service.create(&json!({"ClusterConfig": {"InstanceType": "t3.medium.search", "InstanceCount": 2}}));
     assert_eq!(status, 200);
-    assert_eq!(
-        answer["DomainStatus"]["ClusterConfig"]["InstanceType"],
-        "t3.small.search"
-    );
+    assert_eq!(answer["DomainStatus"]["ClusterConfig"]["InstanceType"], "t3.small.search");
 }
 
 #[test]
 fn a_name_is_taken_until_its_domain_is_gone() {
     let mut service = Service::ready();
     service.ask_inside("PUT", "/a/_doc/1", &json!({"x": 1}));
-    assert_eq!(
-        service.call("DELETE", DOMAIN, &Value::Null).1["DomainStatus"]["Deleted"],
-        true
-    );
+    assert_eq!(service.call("DELETE", DOMAIN, &Value::Null).1["DomainStatus"]["Deleted"], true);
     let refused = service.create(&json!({}));
     assert!(is_validation(&refused));
     assert_eq!(refused.1["message"], "Domain is still being deleted");
@@ -319,12 +236,7 @@ fn the_service_adds_what_nobody_sent() {
     );
     assert_eq!(status["EBSOptions"]["Iops"], 3000);
     assert_eq!(status["AutoTuneOptions"]["State"], "DISABLED");
-    assert!(
-        status["EncryptionAtRestOptions"]["KmsKeyId"]
-            .as_str()
-            .unwrap()
-            .starts_with("arn:aws:kms:eu-west-1:")
-    );
+    assert!(status["EncryptionAtRestOptions"]["KmsKeyId"].as_str().unwrap().starts_with("arn:aws:kms:eu-west-1:"));
     let config = service.get(CONFIG)["DomainConfig"].clone();
     assert_eq!(config["EngineVersion"]["Options"], "OpenSearch_2.19");
     assert_eq!(config["OffPeakWindowOptions"]["Options"]["Enabled"], true);
@@ -359,43 +271,19 @@ fn what_aws_refuses_is_refused() {
         ),
         cluster(json!({"DedicatedMasterEnabled": true, "DedicatedMasterCount": 3})),
         cluster(json!({"ZoneAwarenessEnabled": true, "InstanceCount": 3})),
-        cluster(
-            json!({"ZoneAwarenessEnabled": true, "ZoneAwarenessConfig": {"AvailabilityZoneCount": 3}}),
-        ),
-        cluster(
-            json!({"ZoneAwarenessEnabled": true, "ZoneAwarenessConfig": {"AvailabilityZoneCount": 4}}),
-        ),
+        cluster(json!({"ZoneAwarenessEnabled": true, "ZoneAwarenessConfig": {"AvailabilityZoneCount": 3}})),
+        cluster(json!({"ZoneAwarenessEnabled": true, "ZoneAwarenessConfig": {"AvailabilityZoneCount": 4}})),
         cluster(json!({"MultiAZWithStandbyEnabled": true})),
-        cluster(
-            json!({"WarmEnabled": true, "WarmType": "ultrawarm1.medium.search", "WarmCount": 2}),
-        ),
+        cluster(json!({"WarmEnabled": true, "WarmType": "ultrawarm1.medium.search", "WarmCount": 2})),
         with("EBSOptions", json!({"EBSEnabled": false})),
         with("EBSOptions", json!({"EBSEnabled": true, "VolumeSize": 9})),
-        with(
-            "EBSOptions",
-            json!({"EBSEnabled": true, "VolumeType": "gp3", "VolumeSize": 101}),
-        ),
-        with(
-            "EBSOptions",
-            json!({"EBSEnabled": true, "VolumeType": "gp3", "VolumeSize": 10, "Iops": 100}),
-        ),
-        with(
-            "EBSOptions",
-            json!({"EBSEnabled": true, "VolumeType": "gp4", "VolumeSize": 10}),
-        ),
-        with(
-            "ClusterConfig",
-            json!({"InstanceType": "i3.large.search", "InstanceCount": 1}),
-        ),
-        with(
-            "DomainEndpointOptions",
-            json!({"EnforceHTTPS": true, "TLSSecurityPolicy": "TLS-1-2"}),
-        ),
+        with("EBSOptions", json!({"EBSEnabled": true, "VolumeType": "gp3", "VolumeSize": 101})),
+        with("EBSOptions", json!({"EBSEnabled": true, "VolumeType": "gp3", "VolumeSize": 10, "Iops": 100})),
+        with("EBSOptions", json!({"EBSEnabled": true, "VolumeType": "gp4", "VolumeSize": 10})),
+        with("ClusterConfig", json!({"InstanceType": "i3.large.search", "InstanceCount": 1})),
+        with("DomainEndpointOptions", json!({"EnforceHTTPS": true, "TLSSecurityPolicy": "TLS-1-2"})),
         with("AdvancedOptions", json!({"foo": "bar"})),
-        with(
-            "AdvancedOptions",
-            json!({"rest.action.multi.allow_explicit_index": true}),
-        ),
+        with("AdvancedOptions", json!({"rest.action.multi.allow_explicit_index": true})),
         with("AutoTuneOptions", json!({"DesiredState": "ENABLED"})),
         with("OffPeakWindowOptions", json!({"Enabled": false})),
         with("VPCOptions", json!({"SubnetIds": ["subnet-1"]})),
@@ -413,35 +301,20 @@ fn what_aws_refuses_is_refused() {
 
 #[test]
 fn fine_grained_access_needs_all_encryption_and_a_master_user() {
-    let security = json!({"Enabled": true, "MasterUserOptions": {"MasterUserARN": "arn:aws:iam::123456789012:user/local"}});
+    let security =
+        json!({"Enabled": true, "MasterUserOptions": {"MasterUserARN": "arn:aws:iam::123456789012:user/local"}});
     let mut service = Service::with_stages();
-    let without = service.create(&json!({"AdvancedSecurityOptions": security, "NodeToNodeEncryptionOptions": {"Enabled": false}}));
+    let without = service
+        .create(&json!({"AdvancedSecurityOptions": security, "NodeToNodeEncryptionOptions": {"Enabled": false}}));
     assert!(is_validation(&without));
-    assert_eq!(
-        service
-            .create(&json!({"AdvancedSecurityOptions": security}))
-            .0,
-        200
-    );
+    assert_eq!(service.create(&json!({"AdvancedSecurityOptions": security})).0, 200);
     service.pass(100);
     // The master user can only be written.
-    assert_eq!(
-        service.status()["AdvancedSecurityOptions"].get("MasterUserOptions"),
-        None
-    );
+    assert_eq!(service.status()["AdvancedSecurityOptions"].get("MasterUserOptions"), None);
     assert_eq!(service.ask_inside("GET", "/", &Value::Null).0, 200);
-    service
-        .world
-        .opensearch
-        .domains
-        .get_mut("eu-west-1/logs")
-        .unwrap()
-        .master_user = Some(json!({}));
+    service.world.opensearch.domains.get_mut("eu-west-1/logs").unwrap().master_user = Some(json!({}));
     let (status, answer) = service.ask_inside("GET", "/", &Value::Null);
-    assert_eq!(
-        (status, &answer["error"]["type"]),
-        (403, &json!("security_exception"))
-    );
+    assert_eq!((status, &answer["error"]["type"]), (403, &json!("security_exception")));
 }
 
 #[test]
@@ -453,35 +326,19 @@ fn a_policy_that_names_nobody_is_an_invalid_type() {
     ] {
         let mut service = Service::with_stages();
         let (status, answer) = service.create(&json!({"AccessPolicies": policy(&principal)}));
-        assert_eq!(
-            (status, &answer["code"]),
-            (409, &json!("InvalidTypeException")),
-            "{principal}"
-        );
-        assert!(
-            answer["message"]
-                .as_str()
-                .unwrap()
-                .starts_with("Error setting policy")
-        );
+        assert_eq!((status, &answer["code"]), (409, &json!("InvalidTypeException")), "{principal}");
+        assert!(answer["message"].as_str().unwrap().starts_with("Error setting policy"));
     }
     let mut service = Service::with_stages();
-    assert_eq!(
-        service.create(&json!({"AccessPolicies": "{"})).1["code"],
-        "InvalidTypeException"
-    );
+    assert_eq!(service.create(&json!({"AccessPolicies": "{"})).1["code"], "InvalidTypeException");
 }
 
 #[test]
 fn an_account_in_a_policy_comes_back_as_its_root() {
     let mut service = Service::with_stages();
     service.create(&json!({"AccessPolicies": policy(&json!({"AWS": "123456789012"}))}));
-    let stored: Value =
-        serde_json::from_str(service.status()["AccessPolicies"].as_str().unwrap()).unwrap();
-    assert_eq!(
-        stored["Statement"][0]["Principal"]["AWS"],
-        "arn:aws:iam::123456789012:root"
-    );
+    let stored: Value = serde_json::from_str(service.status()["AccessPolicies"].as_str().unwrap()).unwrap();
+    assert_eq!(stored["Statement"][0]["Principal"]["AWS"], "arn:aws:iam::123456789012:root");
 }
 
 #[test]
@@ -491,12 +348,7 @@ fn an_update_waits_for_the_change_before() {
     let grow = json!({"EBSOptions": {"VolumeSize": 20}});
     let refused = service.update(&grow);
     assert!(is_validation(&refused));
-    assert!(
-        refused.1["message"]
-            .as_str()
-            .unwrap()
-            .starts_with("A change/update is in progress.")
-    );
+    assert!(refused.1["message"].as_str().unwrap().starts_with("A change/update is in progress."));
     service.pass(100);
     let (status, answer) = service.update(&grow);
     assert_eq!(status, 200);
@@ -507,16 +359,10 @@ fn an_update_waits_for_the_change_before() {
         json!({"EBSEnabled": true, "VolumeType": "gp3", "VolumeSize": 20, "Iops": 3000, "Throughput": 125})
     );
     assert_eq!(volumes["Status"]["State"], "Processing");
-    assert_eq!(
-        answer["DomainConfig"]["ClusterConfig"]["Status"]["State"],
-        "Active"
-    );
+    assert_eq!(answer["DomainConfig"]["ClusterConfig"]["Status"]["State"], "Active");
     let status = service.status();
     assert_eq!(
-        (
-            &status["EBSOptions"]["VolumeSize"],
-            &status["DomainProcessingStatus"]
-        ),
+        (&status["EBSOptions"]["VolumeSize"], &status["DomainProcessingStatus"]),
         (&json!(10), &json!("Modifying"))
     );
     assert_eq!(
@@ -527,19 +373,13 @@ fn an_update_waits_for_the_change_before() {
     service.pass(100);
     assert_eq!(service.status()["EBSOptions"]["VolumeSize"], 20);
     assert_eq!(service.status()["ModifyingProperties"], json!([]));
-    assert_eq!(
-        service.get(CONFIG)["DomainConfig"]["EBSOptions"]["Status"]["UpdateVersion"],
-        2
-    );
+    assert_eq!(service.get(CONFIG)["DomainConfig"]["EBSOptions"]["Status"]["UpdateVersion"], 2);
 }
 
 #[test]
 fn an_update_without_a_change_changes_nothing() {
     let mut service = Service::ready();
-    assert_eq!(
-        service.update(&json!({"EBSOptions": {"VolumeSize": 10}})).0,
-        200
-    );
+    assert_eq!(service.update(&json!({"EBSOptions": {"VolumeSize": 10}})).0, 200);
     assert_eq!(service.status()["Processing"], false);
 }
 
@@ -561,35 +401,23 @@ fn what_can_never_be_taken_back_is_refused() {
 fn a_dry_run_tells_the_deployment_and_changes_nothing() {
     let mut service = Service::ready();
     for (change, deployment) in [
-        (
-            json!({"ClusterConfig": {"InstanceType": "t3.medium.search"}}),
-            "Blue/Green",
-        ),
+        (json!({"ClusterConfig": {"InstanceType": "t3.medium.search"}}), "Blue/Green"),
         (json!({"ClusterConfig": {"InstanceCount": 2}}), "Blue/Green"),
         (json!({"EBSOptions": {"VolumeSize": 20}}), "Blue/Green"),
-        (
-            json!({"DomainEndpointOptions": {"TLSSecurityPolicy": "Policy-Min-TLS-1-2-PFS-2023-10"}}),
-            "DynamicUpdate",
-        ),
+        (json!({"DomainEndpointOptions": {"TLSSecurityPolicy": "Policy-Min-TLS-1-2-PFS-2023-10"}}), "DynamicUpdate"),
         (json!({"AccessPolicies": ""}), "DynamicUpdate"),
         (json!({"EBSOptions": {"VolumeSize": 10}}), "None"),
     ] {
         let mut body = change.clone();
         body["DryRun"] = json!(true);
         let (status, answer) = service.update(&body);
-        assert_eq!(
-            (status, &answer["DryRunResults"]["DeploymentType"]),
-            (200, &json!(deployment)),
-            "{change}"
-        );
+        assert_eq!((status, &answer["DryRunResults"]["DeploymentType"]), (200, &json!(deployment)), "{change}");
         assert_eq!(service.status()["Processing"], false);
     }
     service.update(&json!({"EBSOptions": {"VolumeSize": 20}}));
     let (_, busy) = service.update(&json!({"EBSOptions": {"VolumeSize": 30}, "DryRun": true}));
     assert_eq!(busy["DryRunResults"]["DeploymentType"], "Undetermined");
-    assert!(is_validation(&service.update(
-        &json!({"EBSOptions": {"VolumeSize": 900}, "DryRun": true})
-    )));
+    assert!(is_validation(&service.update(&json!({"EBSOptions": {"VolumeSize": 900}, "DryRun": true}))));
 }
 
 #[test]
@@ -597,112 +425,59 @@ fn a_verbose_dry_run_is_validated_later() {
     let mut service = Service::ready();
     let dry_run = "/2021-01-01/opensearch/domain/logs/dryRun";
     assert_eq!(service.call("GET", dry_run, &Value::Null).0, 409);
-    let failure = ValidationFailure {
-        code: "RedCluster".to_owned(),
-        message: "red".to_owned(),
-    };
-    service
-        .world
-        .opensearch
-        .failing_validations
-        .insert("eu-west-1/logs".to_owned(), failure);
+    let failure = ValidationFailure { code: "RedCluster".to_owned(), message: "red".to_owned() };
+    service.world.opensearch.failing_validations.insert("eu-west-1/logs".to_owned(), failure);
     let body = json!({"EBSOptions": {"VolumeSize": 20}, "DryRun": true, "DryRunMode": "Verbose"});
     let (_, answer) = service.update(&body);
-    let id = answer["DryRunProgressStatus"]["DryRunId"]
-        .as_str()
-        .unwrap()
-        .to_owned();
-    assert_eq!(
-        answer["DryRunProgressStatus"]["DryRunStatus"],
-        "in_progress"
-    );
+    let id = answer["DryRunProgressStatus"]["DryRunId"].as_str().unwrap().to_owned();
+    assert_eq!(answer["DryRunProgressStatus"]["DryRunStatus"], "in_progress");
     service.pass(10);
     let later = service.get(&format!("{dry_run}?dryRunId={id}&loadDryRunConfig=true"));
     assert_eq!(later["DryRunProgressStatus"]["DryRunStatus"], "failed");
-    assert_eq!(
-        later["DryRunProgressStatus"]["ValidationFailures"][0]["Code"],
-        "RedCluster"
-    );
+    assert_eq!(later["DryRunProgressStatus"]["ValidationFailures"][0]["Code"], "RedCluster");
     assert_eq!(later["DryRunConfig"]["EBSOptions"]["VolumeSize"], 20);
 }
 
 #[test]
 fn a_failed_validation_leaves_the_domain_in_processing_until_it_is_cancelled() {
     let mut service = Service::ready();
-    let failure = ValidationFailure {
-        code: "InsufficientInstanceCapacity".to_owned(),
-        message: "no room".to_owned(),
-    };
-    service
-        .world
-        .opensearch
-        .failing_validations
-        .insert("eu-west-1/logs".to_owned(), failure);
+    let failure = ValidationFailure { code: "InsufficientInstanceCapacity".to_owned(), message: "no room".to_owned() };
+    service.world.opensearch.failing_validations.insert("eu-west-1/logs".to_owned(), failure);
     service.update(&json!({"ClusterConfig": {"InstanceType": "t3.medium.search"}}));
     service.pass(10_000);
     let status = service.status();
     assert_eq!(
-        (
-            &status["Processing"],
-            &status["ClusterConfig"]["InstanceType"]
-        ),
+        (&status["Processing"], &status["ClusterConfig"]["InstanceType"]),
         (&json!(true), &json!("t3.small.search"))
     );
-    assert_eq!(
-        status["ChangeProgressDetails"]["ConfigChangeStatus"],
-        "ValidationFailed"
-    );
+    assert_eq!(status["ChangeProgressDetails"]["ConfigChangeStatus"], "ValidationFailed");
     let progress = service.get(PROGRESS)["ChangeProgressStatus"].clone();
     assert_eq!(
-        (
-            &progress["Status"],
-            &progress["ValidationFailures"][0]["Code"]
-        ),
+        (&progress["Status"], &progress["ValidationFailures"][0]["Code"]),
         (&json!("FAILED"), &json!("InsufficientInstanceCapacity"))
     );
-    assert!(is_validation(
-        &service.update(&json!({"EBSOptions": {"VolumeSize": 20}}))
-    ));
+    assert!(is_validation(&service.update(&json!({"EBSOptions": {"VolumeSize": 20}}))));
     let cancel = format!("{CONFIG}/cancel");
-    assert_eq!(
-        service.call("POST", &cancel, &json!({"DryRun": true})).0,
-        200
-    );
+    assert_eq!(service.call("POST", &cancel, &json!({"DryRun": true})).0, 200);
     assert_eq!(service.status()["Processing"], true);
     assert_eq!(
         service.call("POST", &cancel, &json!({})).1["CancelledChangeProperties"][0]["PropertyName"],
         "ClusterConfig.InstanceType"
     );
     assert_eq!(service.status()["Processing"], false);
-    assert_eq!(
-        service.call("POST", &cancel, &json!({})).1["code"],
-        "DisabledOperationException"
-    );
-    assert_eq!(
-        service.update(&json!({"EBSOptions": {"VolumeSize": 20}})).0,
-        200
-    );
+    assert_eq!(service.call("POST", &cancel, &json!({})).1["code"], "DisabledOperationException");
+    assert_eq!(service.update(&json!({"EBSOptions": {"VolumeSize": 20}})).0, 200);
 }
 
 #[test]
 fn a_failed_creation_never_has_an_endpoint() {
     let mut service = Service::with_stages();
-    let failure = ValidationFailure {
-        code: "SubnetNotFound".to_owned(),
-        message: "no such subnet".to_owned(),
-    };
-    service
-        .world
-        .opensearch
-        .failing_validations
-        .insert("eu-west-1/logs".to_owned(), failure);
+    let failure = ValidationFailure { code: "SubnetNotFound".to_owned(), message: "no such subnet".to_owned() };
+    service.world.opensearch.failing_validations.insert("eu-west-1/logs".to_owned(), failure);
     service.create(&json!({}));
     service.pass(10_000);
     let status = service.status();
-    assert_eq!(
-        (&status["Processing"], status.get("Endpoint")),
-        (&json!(true), None)
-    );
+    assert_eq!((&status["Processing"], status.get("Endpoint")), (&json!(true), None));
     assert_eq!(service.call("DELETE", DOMAIN, &Value::Null).0, 200);
 }
 
@@ -710,41 +485,14 @@ fn a_failed_creation_never_has_an_endpoint() {
 fn tags_need_the_arn_and_there_are_few() {
     let mut service = Service::ready();
     let tags = format!("/2021-01-01/tags/?arn={ARN}");
-    assert_eq!(
-        service.get(&tags)["TagList"],
-        json!([{"Key": "ekk:stack", "Value": "logs"}])
-    );
-    service.call(
-        "POST",
-        "/2021-01-01/tags",
-        &json!({"ARN": ARN, "TagList": [{"Key": "team", "Value": "a"}]}),
-    );
-    service.call(
-        "POST",
-        "/2021-01-01/tags-removal",
-        &json!({"ARN": ARN, "TagKeys": ["ekk:stack"]}),
-    );
-    assert_eq!(
-        service.get(&tags)["TagList"],
-        json!([{"Key": "team", "Value": "a"}])
-    );
-    let many: Vec<Value> = (0..10)
-        .map(|number| json!({"Key": number.to_string(), "Value": ""}))
-        .collect();
-    let (status, answer) = service.call(
-        "POST",
-        "/2021-01-01/tags",
-        &json!({"ARN": ARN, "TagList": many}),
-    );
-    assert_eq!(
-        (status, &answer["code"]),
-        (409, &json!("LimitExceededException"))
-    );
-    assert!(is_validation(&service.call(
-        "POST",
-        "/2021-01-01/tags",
-        &json!({"ARN": "arn:x", "TagList": []})
-    )));
+    assert_eq!(service.get(&tags)["TagList"], json!([{"Key": "ekk:stack", "Value": "logs"}]));
+    service.call("POST", "/2021-01-01/tags", &json!({"ARN": ARN, "TagList": [{"Key": "team", "Value": "a"}]}));
+    service.call("POST", "/2021-01-01/tags-removal", &json!({"ARN": ARN, "TagKeys": ["ekk:stack"]}));
+    assert_eq!(service.get(&tags)["TagList"], json!([{"Key": "team", "Value": "a"}]));
+    let many: Vec<Value> = (0..10).map(|number| json!({"Key": number.to_string(), "Value": ""})).collect();
+    let (status, answer) = service.call("POST", "/2021-01-01/tags", &json!({"ARN": ARN, "TagList": many}));
+    assert_eq!((status, &answer["code"]), (409, &json!("LimitExceededException")));
+    assert!(is_validation(&service.call("POST", "/2021-01-01/tags", &json!({"ARN": "arn:x", "TagList": []}))));
 }
 
 #[test]
@@ -756,45 +504,24 @@ fn an_upgrade_goes_through_its_check_and_its_steps() {
         upgrade,
         &json!({"DomainName": "logs", "TargetVersion": "OpenSearch_2.17"})
     )));
-    let to =
-        json!({"DomainName": "logs", "TargetVersion": "OpenSearch_3.1", "PerformCheckOnly": true});
+    let to = json!({"DomainName": "logs", "TargetVersion": "OpenSearch_3.1", "PerformCheckOnly": true});
     assert_eq!(service.call("POST", upgrade, &to).0, 200);
     let state = "/2021-01-01/opensearch/upgradeDomain/logs/status";
     assert_eq!(service.get(state)["StepStatus"], "IN_PROGRESS");
     service.pass(10);
     assert_eq!(service.get(state)["StepStatus"], "SUCCEEDED");
     assert_eq!(service.status()["EngineVersion"], "OpenSearch_2.19");
-    service.call(
-        "POST",
-        upgrade,
-        &json!({"DomainName": "logs", "TargetVersion": "OpenSearch_3.1"}),
-    );
-    assert_eq!(
-        service.status()["DomainProcessingStatus"],
-        "UpgradingEngineVersion"
-    );
+    service.call("POST", upgrade, &json!({"DomainName": "logs", "TargetVersion": "OpenSearch_3.1"}));
+    assert_eq!(service.status()["DomainProcessingStatus"], "UpgradingEngineVersion");
     service.pass(15);
     assert_eq!(service.get(state)["UpgradeStep"], "SNAPSHOT");
     service.pass(15);
     let status = service.status();
+    assert_eq!((&status["EngineVersion"], &status["Processing"]), (&json!("OpenSearch_3.1"), &json!(false)));
+    assert_eq!(status["AdvancedOptions"].get("override_main_response_version"), None);
+    assert_eq!(service.get(&format!("{upgrade}/logs/history"))["UpgradeHistories"].as_array().unwrap().len(), 2);
     assert_eq!(
-        (&status["EngineVersion"], &status["Processing"]),
-        (&json!("OpenSearch_3.1"), &json!(false))
-    );
-    assert_eq!(
-        status["AdvancedOptions"].get("override_main_response_version"),
-        None
-    );
-    assert_eq!(
-        service.get(&format!("{upgrade}/logs/history"))["UpgradeHistories"]
-            .as_array()
-            .unwrap()
-            .len(),
-        2
-    );
-    assert_eq!(
-        service.get("/2021-01-01/opensearch/compatibleVersions?domainName=logs")["CompatibleVersions"]
-            [0]["TargetVersions"],
+        service.get("/2021-01-01/opensearch/compatibleVersions?domainName=logs")["CompatibleVersions"][0]["TargetVersions"],
         json!(["OpenSearch_3.3", "OpenSearch_3.5"])
     );
 }
@@ -802,42 +529,26 @@ fn an_upgrade_goes_through_its_check_and_its_steps() {
 #[test]
 fn a_failed_upgrade_check_never_starts_the_upgrade() {
     let mut service = Service::ready();
-    let failure = ValidationFailure {
-        code: "RedCluster".to_owned(),
-        message: "red".to_owned(),
-    };
-    service
-        .world
-        .opensearch
-        .failing_validations
-        .insert("eu-west-1/logs".to_owned(), failure);
+    let failure = ValidationFailure { code: "RedCluster".to_owned(), message: "red".to_owned() };
+    service.world.opensearch.failing_validations.insert("eu-west-1/logs".to_owned(), failure);
     service.call(
         "POST",
         "/2021-01-01/opensearch/upgradeDomain",
         &json!({"DomainName": "logs", "TargetVersion": "OpenSearch_3.1"}),
     );
     service.pass(100);
-    assert_eq!(
-        service.get("/2021-01-01/opensearch/upgradeDomain/logs/status")["StepStatus"],
-        "FAILED"
-    );
+    assert_eq!(service.get("/2021-01-01/opensearch/upgradeDomain/logs/status")["StepStatus"], "FAILED");
     assert_eq!(service.status()["EngineVersion"], "OpenSearch_2.19");
 }
 
 #[test]
 fn requests_inside_pass_the_domain_s_policy() {
     let mut service = Service::ready();
-    assert_eq!(
-        service.ask_inside("GET", "/", &Value::Null).1["version"]["distribution"],
-        "opensearch"
-    );
+    assert_eq!(service.ask_inside("GET", "/", &Value::Null).1["version"]["distribution"], "opensearch");
     let (status, answer) = service.send(Signature::Missing, "GET", INSIDE, &[], b"");
     assert_eq!(status, 403);
     assert!(
-        answer["Message"]
-            .as_str()
-            .unwrap()
-            .starts_with("User: anonymous is not authorized to perform: es:ESHttpGet")
+        answer["Message"].as_str().unwrap().starts_with("User: anonymous is not authorized to perform: es:ESHttpGet")
     );
     let others = policy(&json!({"AWS": "arn:aws:iam::999999999999:root"}));
     service.update(&json!({"AccessPolicies": others}));
@@ -845,10 +556,7 @@ fn requests_inside_pass_the_domain_s_policy() {
     let (status, answer) = service.ask_inside("GET", "/", &Value::Null);
     assert_eq!(status, 403);
     assert!(
-        answer["Message"]
-            .as_str()
-            .unwrap()
-            .starts_with("User: arn:aws:iam::123456789012:user/local is not authorized")
+        answer["Message"].as_str().unwrap().starts_with("User: arn:aws:iam::123456789012:user/local is not authorized")
     );
 }
 
@@ -858,12 +566,7 @@ fn query_parameters_of_signed_posts_are_ignored() {
     let pattern = "/_dashboards/api/saved_objects/index-pattern/x";
     let body = json!({"attributes": {"title": "a"}});
     assert_eq!(service.ask_inside("POST", pattern, &body).0, 200);
-    assert_eq!(
-        service
-            .ask_inside("POST", &format!("{pattern}?overwrite=true"), &body)
-            .0,
-        409
-    );
+    assert_eq!(service.ask_inside("POST", &format!("{pattern}?overwrite=true"), &body).0, 409);
 }
 
 #[test]
@@ -875,52 +578,22 @@ fn each_family_has_its_own_dashboards_path() {
         let mut service = Service::with_stages();
         service.create(&json!({"EngineVersion": version}));
         service.pass(66);
-        assert_eq!(
-            service
-                .ask_inside("GET", &format!("{own}/api/status"), &Value::Null)
-                .0,
-            503
-        );
+        assert_eq!(service.ask_inside("GET", &format!("{own}/api/status"), &Value::Null).0, 503);
         service.pass(5);
-        assert_eq!(
-            service
-                .ask_inside("GET", &format!("{own}/api/status"), &Value::Null)
-                .0,
-            200
-        );
-        assert_eq!(
-            service
-                .ask_inside("GET", &format!("{other}/api/status"), &Value::Null)
-                .0,
-            404
-        );
+        assert_eq!(service.ask_inside("GET", &format!("{own}/api/status"), &Value::Null).0, 200);
+        assert_eq!(service.ask_inside("GET", &format!("{other}/api/status"), &Value::Null).0, 404);
     }
 }
 
 #[test]
 fn nobody_answers_where_no_domain_is_and_never_with_a_404() {
     let mut service = Service::with_stages();
-    assert_eq!(
-        service
-            .ask_inside("GET", "/_index_template/x", &Value::Null)
-            .0,
-        503
-    );
+    assert_eq!(service.ask_inside("GET", "/_index_template/x", &Value::Null).0, 503);
     service.create(&json!({}));
     service.pass(61);
-    assert_eq!(
-        service
-            .ask_inside("GET", "/_index_template/x", &Value::Null)
-            .0,
-        503
-    );
+    assert_eq!(service.ask_inside("GET", "/_index_template/x", &Value::Null).0, 503);
     service.pass(5);
-    assert_eq!(
-        service
-            .ask_inside("GET", "/_index_template/x", &Value::Null)
-            .0,
-        404
-    );
+    assert_eq!(service.ask_inside("GET", "/_index_template/x", &Value::Null).0, 404);
 }
 
 #[test]
@@ -928,41 +601,25 @@ fn a_body_of_more_than_ten_mebibytes_is_too_much_for_a_small_node() {
     let mut service = Service::ready();
     let body = vec![b' '; (10 << 20) + 1];
     let headers = [("content-type", "application/json")];
-    assert_eq!(
-        service
-            .send(
-                Signature::Present,
-                "POST",
-                &format!("{INSIDE}/_bulk"),
-                &headers,
-                &body
-            )
-            .0,
-        413
-    );
+    assert_eq!(service.send(Signature::Present, "POST", &format!("{INSIDE}/_bulk"), &headers, &body).0, 413);
 }
 
 #[test]
 fn lists_are_paged() {
     let mut service = Service::with_stages();
     let first = service.get("/2021-01-01/opensearch/versions?maxResults=2");
-    assert_eq!(
-        first["Versions"],
-        json!(["OpenSearch_3.5", "OpenSearch_3.3"])
-    );
+    assert_eq!(first["Versions"], json!(["OpenSearch_3.5", "OpenSearch_3.3"]));
     let next = service.get(&format!(
         "/2021-01-01/opensearch/versions?maxResults=1&nextToken={}",
         first["NextToken"].as_str().unwrap()
     ));
     assert_eq!(next["Versions"], json!(["OpenSearch_3.1"]));
-    let limits =
-        service.get("/2021-01-01/opensearch/instanceTypeLimits/OpenSearch_2.19/t3.small.search");
+    let limits = service.get("/2021-01-01/opensearch/instanceTypeLimits/OpenSearch_2.19/t3.small.search");
     assert_eq!(
         limits["LimitsByRole"]["data"]["StorageTypes"][1]["StorageTypeLimits"][1]["LimitValues"],
         json!(["100"])
     );
-    let details = service.get(
-        "/2021-01-01/opensearch/instanceTypeDetails/OpenSearch_2.19?instanceType=t3.small.search",
-    );
+    let details =
+        service.get("/2021-01-01/opensearch/instanceTypeDetails/OpenSearch_2.19?instanceType=t3.small.search");
     assert_eq!(details["InstanceTypeDetails"].as_array().unwrap().len(), 1);
 }

@@ -45,10 +45,7 @@ pub(crate) const NEWEST: &str = VERSIONS[0];
 
 /// The version of a name, if the service has it.
 pub(crate) fn known(name: &str) -> Option<EngineVersion> {
-    VERSIONS
-        .contains(&name)
-        .then(|| name.parse().ok())
-        .flatten()
+    VERSIONS.contains(&name).then(|| name.parse().ok()).flatten()
 }
 
 /// Whether the emulator has an engine for a version; indexes with document types, before 7.0, it has not.
@@ -60,8 +57,7 @@ pub(crate) fn is_emulated(version: EngineVersion) -> bool {
 pub(crate) fn targets(from: EngineVersion) -> Vec<EngineVersion> {
     let step = |to: EngineVersion| match (from.family, to.family) {
         (Family::Elasticsearch, Family::Elasticsearch) => {
-            to.major == from.major
-                || (from.major, from.minor) >= (5, 6) && to.major == from.major + 1
+            to.major == from.major || (from.major, from.minor) >= (5, 6) && to.major == from.major + 1
         }
         (Family::Elasticsearch, Family::OpenSearch) => {
             to.major == 1 && (from.major == 7 || (from.major, from.minor) == (6, 8))
@@ -73,12 +69,7 @@ pub(crate) fn targets(from: EngineVersion) -> Vec<EngineVersion> {
         }
         (Family::OpenSearch, Family::Elasticsearch) => false,
     };
-    VERSIONS
-        .iter()
-        .rev()
-        .filter_map(|name| name.parse().ok())
-        .filter(|to| *to > from && step(*to))
-        .collect()
+    VERSIONS.iter().rev().filter_map(|name| name.parse().ok()).filter(|to| *to > from && step(*to)).collect()
 }
 
 #[cfg(test)]
@@ -86,29 +77,18 @@ mod tests {
     use super::targets;
 
     fn names(from: &str) -> Vec<String> {
-        targets(from.parse().unwrap())
-            .iter()
-            .map(ToString::to_string)
-            .collect()
+        targets(from.parse().unwrap()).iter().map(ToString::to_string).collect()
     }
 
     #[test]
     fn an_upgrade_goes_upward_and_over_one_major_version() {
         assert_eq!(names("OpenSearch_2.17"), ["OpenSearch_2.19"]);
-        assert_eq!(
-            names("OpenSearch_2.19"),
-            ["OpenSearch_3.1", "OpenSearch_3.3", "OpenSearch_3.5"]
-        );
+        assert_eq!(names("OpenSearch_2.19"), ["OpenSearch_3.1", "OpenSearch_3.3", "OpenSearch_3.5"]);
         assert!(names("OpenSearch_1.3").contains(&"OpenSearch_2.3".to_owned()));
         assert!(!names("OpenSearch_1.2").contains(&"OpenSearch_2.3".to_owned()));
         assert_eq!(
             names("Elasticsearch_7.10"),
-            [
-                "OpenSearch_1.0",
-                "OpenSearch_1.1",
-                "OpenSearch_1.2",
-                "OpenSearch_1.3"
-            ]
+            ["OpenSearch_1.0", "OpenSearch_1.1", "OpenSearch_1.2", "OpenSearch_1.3"]
         );
         assert!(names("OpenSearch_3.5").is_empty());
     }

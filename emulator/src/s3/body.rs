@@ -9,12 +9,8 @@ use super::is_signed_in_header;
 use crate::{request::Request, response::Failure};
 
 /// The checksum headers whose algorithms are known here.
-pub(super) const CHECKSUMS: [&str; 4] = [
-    "x-amz-checksum-crc32",
-    "x-amz-checksum-crc32c",
-    "x-amz-checksum-crc64nvme",
-    "x-amz-checksum-sha256",
-];
+pub(super) const CHECKSUMS: [&str; 4] =
+    ["x-amz-checksum-crc32", "x-amz-checksum-crc32c", "x-amz-checksum-crc64nvme", "x-amz-checksum-sha256"];
 
 /// The body as it was meant, after all that vouches for it was checked.
 pub(super) fn read(request: &Request) -> Result<Bytes, Failure> {
@@ -45,9 +41,10 @@ pub(super) fn read(request: &Request) -> Result<Bytes, Failure> {
     {
         return Err(bad_digest("Content-MD5"));
     }
-    let in_headers = request.headers.iter().filter_map(|(name, value)| {
-        Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
-    });
+    let in_headers = request
+        .headers
+        .iter()
+        .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())));
     for (name, expected) in in_headers.chain(trailers) {
         let Some(algorithm) = name.strip_prefix("x-amz-checksum-") else {
             continue;
@@ -56,11 +53,7 @@ pub(super) fn read(request: &Request) -> Result<Bytes, Failure> {
             continue;
         }
         let actual = checksum(algorithm, &body).ok_or_else(|| {
-            Failure::new(
-                501,
-                "NotImplemented",
-                format!("the emulator does not know checksum {algorithm}"),
-            )
+            Failure::new(501, "NotImplemented", format!("the emulator does not know checksum {algorithm}"))
         })?;
         if actual != expected {
             return Err(bad_digest(&name));
@@ -72,18 +65,12 @@ pub(super) fn read(request: &Request) -> Result<Bytes, Failure> {
 /// Whether something vouches for the body, as calls that set something on a bucket must have it.
 pub(super) fn has_checksum(request: &Request) -> bool {
     request.header("content-md5").is_some()
-        || request
-            .header("x-amz-trailer")
-            .is_some_and(|name| CHECKSUMS.contains(&name))
+        || request.header("x-amz-trailer").is_some_and(|name| CHECKSUMS.contains(&name))
         || CHECKSUMS.iter().any(|name| request.header(name).is_some())
 }
 
 pub(super) fn missing_checksum() -> Failure {
-    Failure::new(
-        400,
-        "InvalidRequest",
-        "Missing required header for this request: Content-MD5 OR x-amz-checksum-*",
-    )
+    Failure::new(400, "InvalidRequest", "Missing required header for this request: Content-MD5 OR x-amz-checksum-*")
 }
 
 /// The checksum of a body in the form of its header.
@@ -107,13 +94,7 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 fn crc(polynomial: u64, bits: u32, body: &[u8]) -> u64 {
     let mut table = [0_u64; 256];
     for (byte, entry) in (0_u64..).zip(&mut table) {
-        *entry = (0..8).fold(byte, |value, _| {
-            if value & 1 == 1 {
-                (value >> 1) ^ polynomial
-            } else {
-                value >> 1
-            }
-        });
+        *entry = (0..8).fold(byte, |value, _| if value & 1 == 1 { (value >> 1) ^ polynomial } else { value >> 1 });
     }
     let ones = u64::MAX >> (64 - bits);
     let register = body.iter().fold(ones, |register, byte| {
@@ -124,24 +105,14 @@ fn crc(polynomial: u64, bits: u32, body: &[u8]) -> u64 {
 }
 
 fn bad_digest(what: &str) -> Failure {
-    Failure::new(
-        400,
-        "BadDigest",
-        format!("The {what} you specified did not match the calculated checksum."),
-    )
+    Failure::new(400, "BadDigest", format!("The {what} you specified did not match the calculated checksum."))
 }
 
 type Trailers = Vec<(String, String)>;
 
 /// Takes a body of `aws-chunked` encoding apart: chunks of `LENGTH[;chunk-signature=…]`, a last empty one, trailers.
 fn dechunk(request: &Request) -> Result<(Bytes, Trailers), Failure> {
-    let incomplete = || {
-        Failure::new(
-            400,
-            "IncompleteBody",
-            "The request body terminated unexpectedly",
-        )
-    };
+    let incomplete = || Failure::new(400, "IncompleteBody", "The request body terminated unexpectedly");
     let mut rest: &[u8] = &request.body;
     let mut body = BytesMut::new();
     loop {
@@ -153,9 +124,7 @@ fn dechunk(request: &Request) -> Result<(Bytes, Trailers), Failure> {
         }
         let chunk = rest.get(..length).ok_or_else(incomplete)?;
         body.extend_from_slice(chunk);
-        rest = rest[length..]
-            .strip_prefix(b"\r\n")
-            .ok_or_else(incomplete)?;
+        rest = rest[length..].strip_prefix(b"\r\n").ok_or_else(incomplete)?;
     }
     let mut trailers = Vec::new();
     while let Some(line) = take_line(&mut rest) {
@@ -163,9 +132,7 @@ fn dechunk(request: &Request) -> Result<(Bytes, Trailers), Failure> {
             trailers.push((name.trim().to_ascii_lowercase(), value.trim().to_owned()));
         }
     }
-    let announced = request
-        .header("x-amz-decoded-content-length")
-        .and_then(|length| length.parse::<usize>().ok());
+    let announced = request.header("x-amz-decoded-content-length").and_then(|length| length.parse::<usize>().ok());
     if announced != Some(body.len()) {
         return Err(incomplete());
     }
@@ -198,17 +165,8 @@ mod tests {
     #[test]
     fn checksums_have_the_published_check_values() {
         let expected = |bytes: &[u8]| Some(BASE64_STANDARD.encode(bytes));
-        assert_eq!(
-            checksum("crc32", b"123456789"),
-            expected(&0xCBF4_3926_u32.to_be_bytes())
-        );
-        assert_eq!(
-            checksum("crc32c", b"123456789"),
-            expected(&0xE306_9283_u32.to_be_bytes())
-        );
-        assert_eq!(
-            checksum("crc64nvme", b"123456789"),
-            expected(&0xAE8B_1486_0A79_9888_u64.to_be_bytes())
-        );
+        assert_eq!(checksum("crc32", b"123456789"), expected(&0xCBF4_3926_u32.to_be_bytes()));
+        assert_eq!(checksum("crc32c", b"123456789"), expected(&0xE306_9283_u32.to_be_bytes()));
+        assert_eq!(checksum("crc64nvme", b"123456789"), expected(&0xAE8B_1486_0A79_9888_u64.to_be_bytes()));
     }
 }

@@ -7,8 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    Bucket, access_denied, bucket_arn, date, invalid_argument, lifecycle, malformed_xml,
-    no_such_bucket, parse, to_xml,
+    Bucket, access_denied, bucket_arn, date, invalid_argument, lifecycle, malformed_xml, no_such_bucket, parse, to_xml,
 };
 use crate::{
     clock::after,
@@ -34,17 +33,10 @@ pub(super) fn create(
     if request.header("x-amz-bucket-namespace").is_some()
         || request.header("x-amz-bucket-object-lock-enabled") == Some("true")
     {
-        return Err(Failure::new(
-            501,
-            "NotImplemented",
-            "the emulator has neither bucket namespaces nor Object Lock",
-        ));
+        return Err(Failure::new(501, "NotImplemented", "the emulator has neither bucket namespaces nor Object Lock"));
     }
     // New buckets take no ACL that opens them (S3 user guide, default settings since April 2023).
-    if request
-        .header("x-amz-acl")
-        .is_some_and(|acl| acl != "private")
-    {
+    if request.header("x-amz-acl").is_some_and(|acl| acl != "private") {
         return Err(Failure::new(
             400,
             "InvalidBucketAclWithBlockPublicAccessError",
@@ -55,21 +47,11 @@ pub(super) fn create(
         None => "BucketOwnerEnforced",
         Some(ownership) => checked_ownership(ownership)?,
     };
-    let configuration: CreateBucketConfiguration = if body.is_empty() {
-        CreateBucketConfiguration::default()
-    } else {
-        parse(body)?
-    };
-    let CreateBucketConfiguration {
-        _namespace: _,
-        location_constraint,
-        tags,
-    } = configuration;
+    let configuration: CreateBucketConfiguration =
+        if body.is_empty() { CreateBucketConfiguration::default() } else { parse(body)? };
+    let CreateBucketConfiguration { _namespace: _, location_constraint, tags } = configuration;
     check_location(&request.region, location_constraint.as_deref())?;
-    let tags = tags
-        .map(|tags| checked_tags(tags.tags))
-        .transpose()?
-        .filter(|tags| !tags.is_empty());
+    let tags = tags.map(|tags| checked_tags(tags.tags)).transpose()?.filter(|tags| !tags.is_empty());
     if let Some(existing) = world.s3.buckets.get(name) {
         if existing.owner != context.account {
             return Err(Failure::new(
@@ -108,15 +90,10 @@ pub(super) fn create(
 }
 
 /// Deletes a bucket that is empty.
-pub(super) fn delete(
-    world: &mut World,
-    context: &Context<'_>,
-    name: &str,
-) -> Result<Response, Failure> {
+pub(super) fn delete(world: &mut World, context: &Context<'_>, name: &str) -> Result<Response, Failure> {
     let inside = format!("{name}/");
     // Unfinished uploads count too: AWS's guide asks to abort them first.
-    if world.s3.objects.with_prefix(&inside).next().is_some()
-        || world.s3.uploads.with_prefix(&inside).next().is_some()
+    if world.s3.objects.with_prefix(&inside).next().is_some() || world.s3.uploads.with_prefix(&inside).next().is_some()
     {
         return Err(Failure::new(
             409,
@@ -132,40 +109,26 @@ pub(super) fn delete(
 }
 
 /// Lists the account's buckets.
-pub(super) fn list(
-    world: &World,
-    context: &Context<'_>,
-    request: &Request,
-) -> Result<Response, Failure> {
+pub(super) fn list(world: &World, context: &Context<'_>, request: &Request) -> Result<Response, Failure> {
     let most = match request.query("max-buckets") {
         None => 10_000,
         Some(number) => number
             .parse()
             .ok()
             .filter(|number| (1..=10_000).contains(number))
-            .ok_or_else(|| {
-                invalid_argument("Argument max-buckets must be an integer between 1 and 10000")
-            })?,
+            .ok_or_else(|| invalid_argument("Argument max-buckets must be an integer between 1 and 10000"))?,
     };
     let prefix = request.query("prefix").unwrap_or_default();
     let behind = request.query("continuation-token").unwrap_or_default();
     let mut names = Vec::new();
     let mut next = None;
     for (name, bucket) in &world.s3.buckets {
-        let in_region = request
-            .query("bucket-region")
-            .is_none_or(|region| region == bucket.region);
-        if bucket.owner != context.account
-            || !name.starts_with(prefix)
-            || name.as_str() <= behind
-            || !in_region
-        {
+        let in_region = request.query("bucket-region").is_none_or(|region| region == bucket.region);
+        if bucket.owner != context.account || !name.starts_with(prefix) || name.as_str() <= behind || !in_region {
             continue;
         }
         if names.len() == most {
-            next = names
-                .last()
-                .map(|(name, _): &(&String, &Bucket)| (*name).clone());
+            next = names.last().map(|(name, _): &(&String, &Bucket)| (*name).clone());
             break;
         }
         names.push((name, bucket));
@@ -194,56 +157,27 @@ pub(super) fn list(
 
 /// Where a bucket is; us-east-1 has no name for itself.
 pub(super) fn location(bucket: &Bucket) -> Response {
-    let region = if bucket.region == "us-east-1" {
-        ""
-    } else {
-        &bucket.region
-    };
-    Response::xml(
-        200,
-        &format!(
-            "<LocationConstraint xmlns=\"{}\">{region}</LocationConstraint>",
-            super::NAMESPACE
-        ),
-    )
+    let region = if bucket.region == "us-east-1" { "" } else { &bucket.region };
+    Response::xml(200, &format!("<LocationConstraint xmlns=\"{}\">{region}</LocationConstraint>", super::NAMESPACE))
 }
 
 /// Reads, sets or deletes what is set on a bucket.
-pub(super) fn setting(
-    bucket: &mut Bucket,
-    request: &Request,
-    name: &str,
-    body: &Bytes,
-) -> Result<Response, Failure> {
+pub(super) fn setting(bucket: &mut Bucket, request: &Request, name: &str, body: &Bytes) -> Result<Response, Failure> {
     match request.operation.as_str() {
         "GetBucketTagging" => {
-            let tags = bucket
-                .tags
-                .as_ref()
-                .ok_or_else(|| Failure::new(404, "NoSuchTagSet", "The TagSet does not exist"))?;
+            let tags =
+                bucket.tags.as_ref().ok_or_else(|| Failure::new(404, "NoSuchTagSet", "The TagSet does not exist"))?;
             let tags: String = tags
                 .iter()
-                .map(|(key, value)| {
-                    format!(
-                        "<Tag>{}{}</Tag>",
-                        element("Key", key),
-                        element("Value", value)
-                    )
-                })
+                .map(|(key, value)| format!("<Tag>{}{}</Tag>", element("Key", key), element("Value", value)))
                 .collect();
             Ok(Response::xml(
                 200,
-                &format!(
-                    "<Tagging xmlns=\"{}\"><TagSet>{tags}</TagSet></Tagging>",
-                    super::NAMESPACE
-                ),
+                &format!("<Tagging xmlns=\"{}\"><TagSet>{tags}</TagSet></Tagging>", super::NAMESPACE),
             ))
         }
         "PutBucketTagging" => {
-            let Tagging {
-                _namespace: _,
-                tag_set,
-            } = parse(body)?;
+            let Tagging { _namespace: _, tag_set } = parse(body)?;
             // The whole set is replaced.
             bucket.tags = Some(checked_tags(tag_set.tags)?);
             Ok(Response::empty(204))
@@ -252,10 +186,9 @@ pub(super) fn setting(
             bucket.tags = None;
             Ok(Response::empty(204))
         }
-        "GetBucketEncryption" => Ok(Response::xml(
-            200,
-            &to_xml("ServerSideEncryptionConfiguration", &bucket.encryption)?,
-        )),
+        "GetBucketEncryption" => {
+            Ok(Response::xml(200, &to_xml("ServerSideEncryptionConfiguration", &bucket.encryption)?))
+        }
         "PutBucketEncryption" => {
             bucket.encryption = checked_encryption(parse(body)?)?;
             Ok(Response::empty(200))
@@ -272,10 +205,7 @@ pub(super) fn setting(
                     "The public access block configuration was not found",
                 )
             })?;
-            Ok(Response::xml(
-                200,
-                &to_xml("PublicAccessBlockConfiguration", block)?,
-            ))
+            Ok(Response::xml(200, &to_xml("PublicAccessBlockConfiguration", block)?))
         }
         "PutPublicAccessBlock" => {
             bucket.public_access_block = Some(parse(body)?);
@@ -287,11 +217,7 @@ pub(super) fn setting(
         }
         "GetBucketOwnershipControls" => {
             let ownership = bucket.ownership.as_ref().ok_or_else(|| {
-                Failure::new(
-                    404,
-                    "OwnershipControlsNotFoundError",
-                    "The bucket ownership controls were not found",
-                )
+                Failure::new(404, "OwnershipControlsNotFoundError", "The bucket ownership controls were not found")
             })?;
             Ok(Response::xml(
                 200,
@@ -303,10 +229,7 @@ pub(super) fn setting(
             ))
         }
         "PutBucketOwnershipControls" => {
-            let OwnershipControls {
-                _namespace: _,
-                rules,
-            } = parse(body)?;
+            let OwnershipControls { _namespace: _, rules } = parse(body)?;
             let [OwnershipRule { object_ownership }] = &rules[..] else {
                 return Err(malformed_xml());
             };
@@ -326,17 +249,9 @@ pub(super) fn setting(
             ),
         )),
         "PutBucketVersioning" => {
-            let VersioningConfiguration {
-                _namespace: _,
-                status,
-                mfa_delete,
-            } = parse(body)?;
+            let VersioningConfiguration { _namespace: _, status, mfa_delete } = parse(body)?;
             if mfa_delete.is_some_and(|mfa| mfa != "Disabled") {
-                return Err(Failure::new(
-                    501,
-                    "NotImplemented",
-                    "the emulator has no MFA delete",
-                ));
+                return Err(Failure::new(501, "NotImplemented", "the emulator has no MFA delete"));
             }
             if !matches!(status.as_str(), "Enabled" | "Suspended") {
                 return Err(malformed_xml());
@@ -345,18 +260,11 @@ pub(super) fn setting(
             Ok(Response::empty(200))
         }
         "GetBucketPolicy" => {
-            let policy = bucket.policy.as_ref().ok_or_else(|| {
-                Failure::new(
-                    404,
-                    "NoSuchBucketPolicy",
-                    "The bucket policy does not exist",
-                )
-            })?;
-            Ok(Response::text(
-                200,
-                "application/json",
-                policy_document::with_single_elements_as_strings(policy),
-            ))
+            let policy = bucket
+                .policy
+                .as_ref()
+                .ok_or_else(|| Failure::new(404, "NoSuchBucketPolicy", "The bucket policy does not exist"))?;
+            Ok(Response::text(200, "application/json", policy_document::with_single_elements_as_strings(policy)))
         }
         "PutBucketPolicy" => {
             bucket.policy = Some(checked_policy(bucket, name, body)?);
@@ -368,25 +276,15 @@ pub(super) fn setting(
         }
         "GetBucketLifecycleConfiguration" => {
             let lifecycle = bucket.lifecycle.as_ref().ok_or_else(|| {
-                Failure::new(
-                    404,
-                    "NoSuchLifecycleConfiguration",
-                    "The lifecycle configuration does not exist",
-                )
+                Failure::new(404, "NoSuchLifecycleConfiguration", "The lifecycle configuration does not exist")
             })?;
-            Ok(
-                Response::xml(200, &to_xml("LifecycleConfiguration", lifecycle)?).with_header(
-                    "x-amz-transition-default-minimum-object-size",
-                    "all_storage_classes_128K",
-                ),
-            )
+            Ok(Response::xml(200, &to_xml("LifecycleConfiguration", lifecycle)?)
+                .with_header("x-amz-transition-default-minimum-object-size", "all_storage_classes_128K"))
         }
         "PutBucketLifecycleConfiguration" => {
             bucket.lifecycle = Some(lifecycle::checked(parse(body)?)?);
-            Ok(Response::empty(200).with_header(
-                "x-amz-transition-default-minimum-object-size",
-                "all_storage_classes_128K",
-            ))
+            Ok(Response::empty(200)
+                .with_header("x-amz-transition-default-minimum-object-size", "all_storage_classes_128K"))
         }
         "DeleteBucketLifecycle" => {
             bucket.lifecycle = None;
@@ -466,27 +364,14 @@ pub struct EncryptionByDefault {
     #[serde(rename = "SSEAlgorithm")]
     pub algorithm: String,
     /// The key, for the latter two.
-    #[serde(
-        rename = "KMSMasterKeyID",
-        default,
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(rename = "KMSMasterKeyID", default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
 }
 
 impl Default for Encryption {
     fn default() -> Self {
-        let by_default = EncryptionByDefault {
-            algorithm: "AES256".to_owned(),
-            key: None,
-        };
-        Self {
-            _namespace: None,
-            rules: vec![EncryptionRule {
-                by_default,
-                bucket_key: false,
-            }],
-        }
+        let by_default = EncryptionByDefault { algorithm: "AES256".to_owned(), key: None };
+        Self { _namespace: None, rules: vec![EncryptionRule { by_default, bucket_key: false }] }
     }
 }
 
@@ -559,20 +444,16 @@ fn check_location(region: &str, constraint: Option<&str>) -> Result<(), Failure>
     match constraint {
         None | Some("") if region == "us-east-1" => Ok(()),
         // us-east-1 is no value of this element.
-        Some("us-east-1") => Err(Failure::new(
-            400,
-            "InvalidLocationConstraint",
-            "The specified location-constraint is not valid",
-        )),
+        Some("us-east-1") => {
+            Err(Failure::new(400, "InvalidLocationConstraint", "The specified location-constraint is not valid"))
+        }
         Some(constraint) if constraint == region => Ok(()),
         other => Err(Failure::new(
             400,
             "IllegalLocationConstraintException",
             format!(
                 "The {} location constraint is incompatible for the region specific endpoint this request was sent to.",
-                other
-                    .filter(|constraint| !constraint.is_empty())
-                    .unwrap_or("unspecified")
+                other.filter(|constraint| !constraint.is_empty()).unwrap_or("unspecified")
             ),
         )),
     }
@@ -581,44 +462,24 @@ fn check_location(region: &str, constraint: Option<&str>) -> Result<(), Failure>
 /// The rules for names of general purpose buckets (S3 user guide).
 fn check_name(name: &str) -> Result<(), Failure> {
     let bytes = name.as_bytes();
-    let known =
-        |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-".contains(byte);
+    let known = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-".contains(byte);
     let edge = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
-    let looks_like_an_address =
-        name.split('.').count() == 4 && name.split('.').all(|part| part.parse::<u8>().is_ok());
-    let reserved = ["xn--", "sthree-", "amzn-s3-demo-"]
-        .iter()
-        .any(|prefix| name.starts_with(prefix))
-        || [
-            "-s3alias",
-            "--ol-s3",
-            ".mrap",
-            "--x-s3",
-            "--table-s3",
-            "-an",
-        ]
-        .iter()
-        .any(|suffix| name.ends_with(suffix));
+    let looks_like_an_address = name.split('.').count() == 4 && name.split('.').all(|part| part.parse::<u8>().is_ok());
+    let reserved = ["xn--", "sthree-", "amzn-s3-demo-"].iter().any(|prefix| name.starts_with(prefix))
+        || ["-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3", "-an"].iter().any(|suffix| name.ends_with(suffix));
     let well_formed = (3..=63).contains(&name.len())
         && bytes.iter().all(known)
         && edge(bytes.first())
         && edge(bytes.last())
         && !name.contains("..");
     if !well_formed || looks_like_an_address || reserved {
-        return Err(Failure::new(
-            400,
-            "InvalidBucketName",
-            "The specified bucket is not valid.",
-        ));
+        return Err(Failure::new(400, "InvalidBucketName", "The specified bucket is not valid."));
     }
     Ok(())
 }
 
 fn checked_ownership(ownership: &str) -> Result<&str, Failure> {
-    if matches!(
-        ownership,
-        "BucketOwnerEnforced" | "BucketOwnerPreferred" | "ObjectWriter"
-    ) {
+    if matches!(ownership, "BucketOwnerEnforced" | "BucketOwnerPreferred" | "ObjectWriter") {
         Ok(ownership)
     } else {
         Err(malformed_xml())
@@ -627,9 +488,8 @@ fn checked_ownership(ownership: &str) -> Result<&str, Failure> {
 
 fn checked_tags(given: Vec<Tag>) -> Result<BTreeMap<String, String>, Failure> {
     let invalid = |message: &str| Failure::new(400, "InvalidTag", message);
-    let known = |character: char| {
-        character.is_alphanumeric() || character.is_whitespace() || "_.:/=+-@".contains(character)
-    };
+    let known =
+        |character: char| character.is_alphanumeric() || character.is_whitespace() || "_.:/=+-@".contains(character);
     let mut tags = BTreeMap::new();
     for Tag { key, value } in given {
         if !(1..=128).contains(&key.chars().count()) || !key.chars().all(known) {
@@ -646,22 +506,13 @@ fn checked_tags(given: Vec<Tag>) -> Result<BTreeMap<String, String>, Failure> {
         }
     }
     if tags.len() > TAGS {
-        return Err(Failure::new(
-            400,
-            "BadRequest",
-            format!("Bucket tag count cannot be greater than {TAGS}"),
-        ));
+        return Err(Failure::new(400, "BadRequest", format!("Bucket tag count cannot be greater than {TAGS}")));
     }
     Ok(tags)
 }
 
 fn checked_encryption(encryption: Encryption) -> Result<Encryption, Failure> {
-    let [
-        EncryptionRule {
-            by_default: EncryptionByDefault { algorithm, key },
-            bucket_key: _,
-        },
-    ] = &encryption.rules[..]
+    let [EncryptionRule { by_default: EncryptionByDefault { algorithm, key }, bucket_key: _ }] = &encryption.rules[..]
     else {
         return Err(malformed_xml());
     };
@@ -676,12 +527,9 @@ fn checked_encryption(encryption: Encryption) -> Result<Encryption, Failure> {
 
 fn checked_policy(bucket: &Bucket, name: &str, body: &Bytes) -> Result<String, Failure> {
     let malformed = |why: String| Failure::new(400, "MalformedPolicy", why);
-    let text = std::str::from_utf8(body)
-        .map_err(|_| malformed("Policies must be valid JSON".to_owned()))?;
+    let text = std::str::from_utf8(body).map_err(|_| malformed("Policies must be valid JSON".to_owned()))?;
     if text.len() > POLICY_BYTES {
-        return Err(malformed(format!(
-            "Policies are limited to {POLICY_BYTES} bytes"
-        )));
+        return Err(malformed(format!("Policies are limited to {POLICY_BYTES} bytes")));
     }
     policy_document::check(text, Kind::Resource).map_err(malformed)?;
     let document: Value = serde_json::from_str(text).unwrap_or_default();
@@ -703,12 +551,7 @@ fn checked_policy(bucket: &Bucket, name: &str, body: &Bytes) -> Result<String, F
         let open = statement["Effect"] == "Allow"
             && statement.get("Condition").is_none()
             && (statement["Principal"] == "*" || statement["Principal"]["AWS"] == "*");
-        if open
-            && bucket
-                .public_access_block
-                .as_ref()
-                .is_some_and(|block| block.block_public_policy)
-        {
+        if open && bucket.public_access_block.as_ref().is_some_and(|block| block.block_public_policy) {
             return Err(access_denied());
         }
     }

@@ -36,11 +36,7 @@ pub struct Rule {
     pub transitions: Vec<Transition>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub noncurrent_version_expiration: Option<NoncurrentVersion>,
-    #[serde(
-        rename = "NoncurrentVersionTransition",
-        default,
-        skip_serializing_if = "Vec::is_empty"
-    )]
+    #[serde(rename = "NoncurrentVersionTransition", default, skip_serializing_if = "Vec::is_empty")]
     pub noncurrent_version_transitions: Vec<NoncurrentVersion>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub abort_incomplete_multipart_upload: Option<AbortIncompleteMultipartUpload>,
@@ -132,19 +128,12 @@ pub(super) fn checked(mut lifecycle: Lifecycle) -> Result<Lifecycle, Failure> {
     let mut ids = BTreeSet::new();
     for rule in &mut lifecycle.rules {
         check_rule(rule)?;
-        let id = rule
-            .id
-            .get_or_insert_with(|| uuid::Uuid::new_v4().to_string())
-            .clone();
+        let id = rule.id.get_or_insert_with(|| uuid::Uuid::new_v4().to_string()).clone();
         if id.len() > 255 {
-            return Err(invalid_argument(
-                "ID length should not exceed allowed limit of 255",
-            ));
+            return Err(invalid_argument("ID length should not exceed allowed limit of 255"));
         }
         if !ids.insert(id) {
-            return Err(invalid_argument(
-                "Rule ID must be unique. Found same ID for more than one rule",
-            ));
+            return Err(invalid_argument("Rule ID must be unique. Found same ID for more than one rule"));
         }
     }
     Ok(lifecycle)
@@ -172,68 +161,40 @@ fn check_rule(rule: &Rule) -> Result<(), Failure> {
         || !noncurrent_version_transitions.is_empty()
         || abort_incomplete_multipart_upload.is_some();
     if !has_action {
-        return Err(Failure::new(
-            400,
-            "InvalidRequest",
-            "At least one action needs to be specified in a rule",
-        ));
+        return Err(Failure::new(400, "InvalidRequest", "At least one action needs to be specified in a rule"));
     }
-    if let Some(Expiration {
-        date,
-        days,
-        expired_object_delete_marker,
-    }) = expiration
-    {
+    if let Some(Expiration { date, days, expired_object_delete_marker }) = expiration {
         let given = usize::from(date.is_some())
             + usize::from(days.is_some())
             + usize::from(expired_object_delete_marker.is_some());
         if given != 1 {
             return Err(malformed_xml());
         }
-        positive(
-            *days,
-            "'Days' for Expiration action must be a positive integer",
-        )?;
+        positive(*days, "'Days' for Expiration action must be a positive integer")?;
     }
-    for Transition {
-        date,
-        days,
-        storage_class,
-    } in transitions
-    {
-        const CLASSES: [&str; 6] = [
-            "GLACIER",
-            "STANDARD_IA",
-            "ONEZONE_IA",
-            "INTELLIGENT_TIERING",
-            "DEEP_ARCHIVE",
-            "GLACIER_IR",
-        ];
+    for Transition { date, days, storage_class } in transitions {
+        const CLASSES: [&str; 6] =
+            ["GLACIER", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "DEEP_ARCHIVE", "GLACIER_IR"];
         if date.is_some() == days.is_some() || !CLASSES.contains(&storage_class.as_str()) {
             return Err(malformed_xml());
         }
-        let early = matches!(storage_class.as_str(), "STANDARD_IA" | "ONEZONE_IA")
-            && days.is_some_and(|days| days < 30);
+        let early =
+            matches!(storage_class.as_str(), "STANDARD_IA" | "ONEZONE_IA") && days.is_some_and(|days| days < 30);
         if early || days.is_some_and(|days| days < 0) {
             return Err(invalid_argument(format!(
                 "'Days' in Transition action must be greater than or equal to 30 for storageClass '{storage_class}'"
             )));
         }
-        if let (Some(leaves), Some(moves)) = (
-            expiration.as_ref().and_then(|expiration| expiration.days),
-            days,
-        ) && leaves <= *moves
+        if let (Some(leaves), Some(moves)) = (expiration.as_ref().and_then(|expiration| expiration.days), days)
+            && leaves <= *moves
         {
             return Err(invalid_argument(
                 "'Days' in the Expiration action must be greater than 'Days' in the Transition action",
             ));
         }
     }
-    if let Some(NoncurrentVersion {
-        noncurrent_days,
-        newer_noncurrent_versions,
-        storage_class,
-    }) = noncurrent_version_expiration
+    if let Some(NoncurrentVersion { noncurrent_days, newer_noncurrent_versions, storage_class }) =
+        noncurrent_version_expiration
     {
         if noncurrent_days.is_none() || storage_class.is_some() {
             return Err(malformed_xml());
@@ -243,15 +204,10 @@ fn check_rule(rule: &Rule) -> Result<(), Failure> {
             "'NoncurrentDays' for NoncurrentVersionExpiration action must be a positive integer",
         )?;
         if newer_noncurrent_versions.is_some_and(|count| !(1..=100).contains(&count)) {
-            return Err(invalid_argument(
-                "'NewerNoncurrentVersions' must be between 1 and 100",
-            ));
+            return Err(invalid_argument("'NewerNoncurrentVersions' must be between 1 and 100"));
         }
     }
-    if let Some(AbortIncompleteMultipartUpload {
-        days_after_initiation,
-    }) = abort_incomplete_multipart_upload
-    {
+    if let Some(AbortIncompleteMultipartUpload { days_after_initiation }) = abort_incomplete_multipart_upload {
         positive(
             Some(*days_after_initiation),
             "'DaysAfterInitiation' for AbortIncompleteMultipartUpload action must be a positive integer",
@@ -274,13 +230,7 @@ enum Reach {
 }
 
 fn check_filter(filter: &Filter) -> Result<Reach, Failure> {
-    let Filter {
-        prefix,
-        tag,
-        object_size_greater_than,
-        object_size_less_than,
-        and,
-    } = filter;
+    let Filter { prefix, tag, object_size_greater_than, object_size_less_than, and } = filter;
     let by_size = object_size_greater_than.is_some() || object_size_less_than.is_some();
     let given = [
         prefix.is_some(),
@@ -293,31 +243,16 @@ fn check_filter(filter: &Filter) -> Result<Reach, Failure> {
     if given.iter().filter(|given| **given).count() > 1 {
         return Err(malformed_xml());
     }
-    if let Some(And {
-        prefix,
-        tags,
-        object_size_greater_than,
-        object_size_less_than,
-    }) = and
-    {
-        let sizes = usize::from(object_size_greater_than.is_some())
-            + usize::from(object_size_less_than.is_some());
+    if let Some(And { prefix, tags, object_size_greater_than, object_size_less_than }) = and {
+        let sizes = usize::from(object_size_greater_than.is_some()) + usize::from(object_size_less_than.is_some());
         if usize::from(prefix.is_some()) + tags.len() + sizes < 2 {
             return Err(malformed_xml());
         }
         return Ok(Reach::TagOrSize);
     }
-    Ok(if tag.is_some() || by_size {
-        Reach::TagOrSize
-    } else {
-        Reach::Prefix
-    })
+    Ok(if tag.is_some() || by_size { Reach::TagOrSize } else { Reach::Prefix })
 }
 
 fn positive(days: Option<i64>, message: &str) -> Result<(), Failure> {
-    if days.is_some_and(|days| days < 1) {
-        Err(invalid_argument(message))
-    } else {
-        Ok(())
-    }
+    if days.is_some_and(|days| days < 1) { Err(invalid_argument(message)) } else { Ok(()) }
 }

@@ -15,12 +15,7 @@ use crate::{
 
 const PAGE: usize = 1000;
 /// What stays readable in a list with `encoding-type=url`.
-const URL_ENCODED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'*')
-    .remove(b'/');
+const URL_ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'*').remove(b'/');
 
 /// ListObjectsV2.
 pub(super) fn objects(world: &World, request: &Request, bucket: &str) -> Result<Response, Failure> {
@@ -36,20 +31,13 @@ pub(super) fn objects(world: &World, request: &Request, bucket: &str) -> Result<
                 .ok_or_else(|| invalid_argument("The continuation token provided is incorrect"))?,
         ),
     };
-    let behind = token
-        .clone()
-        .or_else(|| request.query("start-after").map(str::to_owned))
-        .unwrap_or_default();
+    let behind = token.clone().or_else(|| request.query("start-after").map(str::to_owned)).unwrap_or_default();
     let mut contents = String::new();
     let mut prefixes: Vec<String> = Vec::new();
     let mut count = 0;
     let mut last = String::new();
     let mut truncated = false;
-    for (path, object) in world
-        .s3
-        .objects
-        .with_prefix(&format!("{bucket}/{}", shape.prefix))
-    {
+    for (path, object) in world.s3.objects.with_prefix(&format!("{bucket}/{}", shape.prefix)) {
         let key = &path[bucket.len() + 1..];
         let Some(version) = object.versions.last() else {
             continue;
@@ -59,9 +47,9 @@ pub(super) fn objects(world: &World, request: &Request, bucket: &str) -> Result<
         };
         let common = shape.common_prefix(key);
         if key <= behind.as_str()
-            || common.as_ref().is_some_and(|common| {
-                prefixes.last() == Some(common) || behind.starts_with(common.as_str())
-            })
+            || common
+                .as_ref()
+                .is_some_and(|common| prefixes.last() == Some(common) || behind.starts_with(common.as_str()))
         {
             continue;
         }
@@ -114,34 +102,22 @@ pub(super) fn versions(
     let shape = Shape::read(request)?;
     let most = query_number(request, "max-keys", PAGE)?;
     let key_marker = request.query("key-marker").unwrap_or_default();
-    let version_marker = request
-        .query("version-id-marker")
-        .filter(|id| !id.is_empty());
+    let version_marker = request.query("version-id-marker").filter(|id| !id.is_empty());
     if version_marker.is_some() && key_marker.is_empty() {
-        return Err(invalid_argument(
-            "A version-id marker cannot be specified without a key marker.",
-        ));
+        return Err(invalid_argument("A version-id marker cannot be specified without a key marker."));
     }
     let mut entries = String::new();
     let mut prefixes: Vec<String> = Vec::new();
     let mut count = 0;
     let mut last: Option<(String, Option<String>)> = None;
     let mut truncated = false;
-    'keys: for (path, object) in world
-        .s3
-        .objects
-        .with_prefix(&format!("{bucket}/{}", shape.prefix))
-    {
+    'keys: for (path, object) in world.s3.objects.with_prefix(&format!("{bucket}/{}", shape.prefix)) {
         let key = &path[bucket.len() + 1..];
-        if key < key_marker
-            || (key == key_marker && version_marker.is_none() && !key_marker.is_empty())
-        {
+        if key < key_marker || (key == key_marker && version_marker.is_none() && !key_marker.is_empty()) {
             continue;
         }
         if let Some(common) = shape.common_prefix(key) {
-            if prefixes.last() == Some(&common)
-                || (!key_marker.is_empty() && key_marker.starts_with(common.as_str()))
-            {
+            if prefixes.last() == Some(&common) || (!key_marker.is_empty() && key_marker.starts_with(common.as_str())) {
                 continue;
             }
             if count == most {
@@ -155,8 +131,7 @@ pub(super) fn versions(
         }
         // Behind the marker, if this is its key; a version that is gone since then hides nothing.
         let mut passed = key != key_marker
-            || version_marker
-                .is_none_or(|marker| !object.versions.iter().any(|version| version.id == marker));
+            || version_marker.is_none_or(|marker| !object.versions.iter().any(|version| version.id == marker));
         for (index, version) in object.versions.iter().rev().enumerate() {
             if !passed {
                 passed = version_marker == Some(version.id.as_str());
@@ -225,16 +200,12 @@ impl<'a> Shape<'a> {
             None => Encoding::Plain,
             Some("url") => Encoding::Url,
             Some(_) => {
-                return Err(invalid_argument(
-                    "Invalid Encoding Method specified in Request",
-                ));
+                return Err(invalid_argument("Invalid Encoding Method specified in Request"));
             }
         };
         Ok(Self {
             prefix: request.query("prefix").unwrap_or_default(),
-            delimiter: request
-                .query("delimiter")
-                .filter(|delimiter| !delimiter.is_empty()),
+            delimiter: request.query("delimiter").filter(|delimiter| !delimiter.is_empty()),
             encoding,
         })
     }
@@ -264,12 +235,7 @@ impl<'a> Shape<'a> {
     fn common_prefixes(&self, prefixes: &[String]) -> String {
         prefixes
             .iter()
-            .map(|prefix| {
-                format!(
-                    "<CommonPrefixes>{}</CommonPrefixes>",
-                    element("Prefix", &self.encode(prefix))
-                )
-            })
+            .map(|prefix| format!("<CommonPrefixes>{}</CommonPrefixes>", element("Prefix", &self.encode(prefix))))
             .collect()
     }
 }

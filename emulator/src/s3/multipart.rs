@@ -32,12 +32,7 @@ pub(super) fn create(
 ) -> Result<Response, Failure> {
     let id = uuid::Uuid::new_v4().simple().to_string();
     let headers = object::kept_headers(request, &[])?;
-    let upload = Upload {
-        key: key.to_owned(),
-        begun: context.now,
-        headers,
-        parts: BTreeMap::new(),
-    };
+    let upload = Upload { key: key.to_owned(), begun: context.now, headers, parts: BTreeMap::new() };
     world.s3.uploads.insert(format!("{bucket}/{id}"), upload);
     Ok(Response::xml(
         200,
@@ -65,25 +60,15 @@ pub(super) fn upload_part(
         .query("partNumber")
         .and_then(|number| number.parse().ok())
         .filter(|number| (1..=10_000).contains(number))
-        .ok_or_else(|| {
-            invalid_argument("Part number must be an integer between 1 and 10000, inclusive")
-        })?;
+        .ok_or_else(|| invalid_argument("Part number must be an integer between 1 and 10000, inclusive"))?;
     let etag = body::hex(&Md5::digest(&body));
     let size = body.len();
-    let blob = world.blobs.put(body).map_err(|error| {
-        Failure::new(
-            500,
-            "InternalError",
-            format!("the emulator cannot keep the body: {error}"),
-        )
-    })?;
+    let blob = world
+        .blobs
+        .put(body)
+        .map_err(|error| Failure::new(500, "InternalError", format!("the emulator cannot keep the body: {error}")))?;
     let upload = world.s3.uploads.get_mut(&id).ok_or_else(no_such_upload)?;
-    let part = Part {
-        blob,
-        size,
-        etag: etag.clone(),
-        modified: context.now,
-    };
+    let part = Part { blob, size, etag: etag.clone(), modified: context.now };
     if let Some(old) = upload.parts.insert(number, part) {
         world.blobs.remove(&old.blob);
     }
@@ -107,10 +92,7 @@ pub(super) fn complete(
 ) -> Result<Response, Failure> {
     let id = upload_id(world, request, bucket, key)?;
     object::check_condition(world, request, bucket, key)?;
-    let CompleteMultipartUpload {
-        _namespace: _,
-        parts: named,
-    } = parse(body)?;
+    let CompleteMultipartUpload { _namespace: _, parts: named } = parse(body)?;
     if named.is_empty() {
         return Err(malformed_xml());
     }
@@ -121,12 +103,7 @@ pub(super) fn complete(
             "The list of parts was not in ascending order. The parts list must be specified in order by part number.",
         ));
     }
-    let upload = world
-        .s3
-        .uploads
-        .get(&id)
-        .cloned()
-        .ok_or_else(no_such_upload)?;
+    let upload = world.s3.uploads.get(&id).cloned().ok_or_else(no_such_upload)?;
     let mut whole = BytesMut::new();
     let mut digests = Md5::new();
     for (index, CompletedPart { part_number, etag }) in named.iter().enumerate() {
@@ -148,26 +125,16 @@ pub(super) fn complete(
                 "Your proposed upload is smaller than the minimum allowed size",
             ));
         }
-        let bytes = world.blobs.get(&part.blob).map_err(|error| {
-            Failure::new(
-                500,
-                "InternalError",
-                format!("the emulator has lost a part: {error}"),
-            )
-        })?;
+        let bytes = world
+            .blobs
+            .get(&part.blob)
+            .map_err(|error| Failure::new(500, "InternalError", format!("the emulator has lost a part: {error}")))?;
         digests.update(Md5::digest(&bytes));
         whole.extend_from_slice(&bytes);
     }
     let etag = format!("{}-{}", body::hex(&digests.finalize()), named.len());
-    let version = object::store_with_etag(
-        world,
-        context,
-        bucket,
-        key,
-        whole.freeze(),
-        upload.headers.clone(),
-        etag.clone(),
-    )?;
+    let version =
+        object::store_with_etag(world, context, bucket, key, whole.freeze(), upload.headers.clone(), etag.clone())?;
     forget(world, &id, &upload);
     let mut answer = Response::xml(
         200,
@@ -185,19 +152,9 @@ pub(super) fn complete(
 }
 
 /// Gives an upload up.
-pub(super) fn abort(
-    world: &mut World,
-    request: &Request,
-    bucket: &str,
-    key: &str,
-) -> Result<Response, Failure> {
+pub(super) fn abort(world: &mut World, request: &Request, bucket: &str, key: &str) -> Result<Response, Failure> {
     let id = upload_id(world, request, bucket, key)?;
-    let upload = world
-        .s3
-        .uploads
-        .get(&id)
-        .cloned()
-        .ok_or_else(no_such_upload)?;
+    let upload = world.s3.uploads.get(&id).cloned().ok_or_else(no_such_upload)?;
     forget(world, &id, &upload);
     Ok(Response::empty(204))
 }
@@ -210,22 +167,10 @@ fn forget(world: &mut World, id: &str, upload: &Upload) {
 }
 
 /// Lists unfinished uploads, by key and then by time.
-pub(super) fn list(
-    world: &World,
-    context: &Context<'_>,
-    request: &Request,
-    bucket: &str,
-) -> Result<Response, Failure> {
+pub(super) fn list(world: &World, context: &Context<'_>, request: &Request, bucket: &str) -> Result<Response, Failure> {
     let most = query_number(request, "max-uploads", PAGE)?;
-    if request
-        .query("delimiter")
-        .is_some_and(|delimiter| !delimiter.is_empty())
-    {
-        return Err(Failure::new(
-            501,
-            "NotImplemented",
-            "the emulator lists uploads without a delimiter only",
-        ));
+    if request.query("delimiter").is_some_and(|delimiter| !delimiter.is_empty()) {
+        return Err(Failure::new(501, "NotImplemented", "the emulator lists uploads without a delimiter only"));
     }
     let prefix = request.query("prefix").unwrap_or_default();
     let key_marker = request.query("key-marker").unwrap_or_default();
@@ -238,8 +183,7 @@ pub(super) fn list(
         .map(|(path, upload)| (upload.key.as_str(), &path[inside.len()..], upload))
         .filter(|(key, id, _)| {
             key.starts_with(prefix)
-                && (*key > key_marker
-                    || (*key == key_marker && !id_marker.is_empty() && *id > id_marker))
+                && (*key > key_marker || (*key == key_marker && !id_marker.is_empty() && *id > id_marker))
         })
         .collect();
     uploads.sort_by_key(|(key, id, _)| (*key, *id));
@@ -272,39 +216,18 @@ pub(super) fn list(
 }
 
 /// Lists the parts of an upload.
-pub(super) fn list_parts(
-    world: &World,
-    request: &Request,
-    bucket: &str,
-    key: &str,
-) -> Result<Response, Failure> {
+pub(super) fn list_parts(world: &World, request: &Request, bucket: &str, key: &str) -> Result<Response, Failure> {
     let id = upload_id(world, request, bucket, key)?;
     let upload = world.s3.uploads.get(&id).ok_or_else(no_such_upload)?;
     let most = query_number(request, "max-parts", PAGE)?;
-    let behind: u16 = request
-        .query("part-number-marker")
-        .and_then(|number| number.parse().ok())
-        .unwrap_or(0);
-    let mut numbers: Vec<u16> = upload
-        .parts
-        .keys()
-        .copied()
-        .filter(|number| *number > behind)
-        .collect();
+    let behind: u16 = request.query("part-number-marker").and_then(|number| number.parse().ok()).unwrap_or(0);
+    let mut numbers: Vec<u16> = upload.parts.keys().copied().filter(|number| *number > behind).collect();
     let truncated = numbers.len() > most;
     numbers.truncate(most);
-    let next = numbers
-        .last()
-        .filter(|_| truncated)
-        .map(ToString::to_string);
+    let next = numbers.last().filter(|_| truncated).map(ToString::to_string);
     let mut entries = String::new();
     for number in &numbers {
-        let Part {
-            blob: _,
-            size,
-            etag,
-            modified,
-        } = &upload.parts[number];
+        let Part { blob: _, size, etag, modified } = &upload.parts[number];
         let _ = write!(
             entries,
             "<Part><PartNumber>{number}</PartNumber>{}<ETag>&quot;{etag}&quot;</ETag><Size>{size}</Size></Part>",

@@ -7,9 +7,7 @@ use http::Method;
 use md5::{Digest as _, Md5};
 use serde::Deserialize;
 
-use super::{
-    Content, Object, Version, body, bucket, http_date, invalid_argument, malformed_xml, parse,
-};
+use super::{Content, Object, Version, body, bucket, http_date, invalid_argument, malformed_xml, parse};
 use crate::{
     query::{element, optional_element},
     request::Request,
@@ -38,18 +36,9 @@ pub(super) fn stored(version: &Version) -> Response {
     if version.id != "null" {
         answer = answer.with_header("x-amz-version-id", &version.id);
     }
-    if let Some(Content {
-        blob: _,
-        size: _,
-        etag,
-        headers,
-    }) = &version.content
-    {
+    if let Some(Content { blob: _, size: _, etag, headers }) = &version.content {
         answer = answer.with_header("etag", format!("\"{etag}\""));
-        for (name, value) in headers
-            .iter()
-            .filter(|(name, _)| name.starts_with("x-amz-checksum-"))
-        {
+        for (name, value) in headers.iter().filter(|(name, _)| name.starts_with("x-amz-checksum-")) {
             answer = answer.with_header(name, value);
         }
     }
@@ -79,24 +68,12 @@ pub(super) fn store_with_etag(
     etag: String,
 ) -> Result<Version, Failure> {
     let size = body.len();
-    let blob = world.blobs.put(body).map_err(|error| {
-        Failure::new(
-            500,
-            "InternalError",
-            format!("the emulator cannot keep the body: {error}"),
-        )
-    })?;
-    let content = Content {
-        blob,
-        size,
-        etag,
-        headers,
-    };
-    let version = Version {
-        id: next_id(world, bucket)?,
-        modified: context.now,
-        content: Some(content),
-    };
+    let blob = world
+        .blobs
+        .put(body)
+        .map_err(|error| Failure::new(500, "InternalError", format!("the emulator cannot keep the body: {error}")))?;
+    let content = Content { blob, size, etag, headers };
+    let version = Version { id: next_id(world, bucket)?, modified: context.now, content: Some(content) };
     append(world, bucket, key, version.clone());
     Ok(version)
 }
@@ -118,42 +95,23 @@ fn append(world: &mut World, bucket: &str, key: &str, version: Version) {
 }
 
 fn next_id(world: &World, bucket: &str) -> Result<String, Failure> {
-    Ok(
-        match bucket::existing(world, bucket)?.versioning.as_deref() {
-            Some("Enabled") => uuid::Uuid::new_v4().simple().to_string(),
-            _ => "null".to_owned(),
-        },
-    )
+    Ok(match bucket::existing(world, bucket)?.versioning.as_deref() {
+        Some("Enabled") => uuid::Uuid::new_v4().simple().to_string(),
+        _ => "null".to_owned(),
+    })
 }
 
 /// Reads an object, or with HEAD what is known of it.
-pub(super) fn get(
-    world: &World,
-    request: &Request,
-    bucket: &str,
-    key: &str,
-) -> Result<Response, Failure> {
-    let object = world
-        .s3
-        .objects
-        .get(&format!("{bucket}/{key}"))
-        .ok_or_else(no_such_key)?;
+pub(super) fn get(world: &World, request: &Request, bucket: &str, key: &str) -> Result<Response, Failure> {
+    let object = world.s3.objects.get(&format!("{bucket}/{key}")).ok_or_else(no_such_key)?;
     let wanted = request.query("versionId");
     let version = match wanted {
-        Some(id) => object
-            .versions
-            .iter()
-            .find(|version| version.id == id)
-            .ok_or_else(no_such_version)?,
+        Some(id) => object.versions.iter().find(|version| version.id == id).ok_or_else(no_such_version)?,
         None => object.versions.last().ok_or_else(no_such_key)?,
     };
     let Some(content) = &version.content else {
         let failure = if wanted.is_some() {
-            Failure::new(
-                405,
-                "MethodNotAllowed",
-                "The specified method is not allowed against this resource.",
-            )
+            Failure::new(405, "MethodNotAllowed", "The specified method is not allowed against this resource.")
         } else {
             no_such_key()
         };
@@ -162,22 +120,11 @@ pub(super) fn get(
             .with_header("x-amz-delete-marker", "true")
             .with_header("x-amz-version-id", &version.id));
     };
-    let Content {
-        blob,
-        size,
-        etag,
-        headers,
-    } = content;
-    if request
-        .header("if-match")
-        .is_some_and(|expected| !same_etag(expected, etag))
-    {
+    let Content { blob, size, etag, headers } = content;
+    if request.header("if-match").is_some_and(|expected| !same_etag(expected, etag)) {
         return Err(precondition_failed());
     }
-    if request
-        .header("if-none-match")
-        .is_some_and(|known| known == "*" || same_etag(known, etag))
-    {
+    if request.header("if-none-match").is_some_and(|known| known == "*" || same_etag(known, etag)) {
         return Ok(Response::empty(304).with_header("etag", format!("\"{etag}\"")));
     }
     let mut answer = Response::empty(200)
@@ -188,16 +135,11 @@ pub(super) fn get(
     if version.id != "null" {
         answer = answer.with_header("x-amz-version-id", &version.id);
     }
-    let range = request
-        .header("range")
-        .map(|range| read_range(range, *size))
-        .transpose()?;
+    let range = request.header("range").map(|range| read_range(range, *size)).transpose()?;
     for (name, value) in headers {
         let is_checksum = name.starts_with("x-amz-checksum-");
         // A checksum is told when it was asked for, and speaks of the whole.
-        if !is_checksum
-            || (range.is_none() && request.header("x-amz-checksum-mode") == Some("ENABLED"))
-        {
+        if !is_checksum || (range.is_none() && request.header("x-amz-checksum-mode") == Some("ENABLED")) {
             answer = answer.with_header(name, value);
         }
     }
@@ -209,13 +151,10 @@ pub(super) fn get(
     if request.method == Method::HEAD {
         return Ok(answer.with_header("content-length", (end - first).to_string()));
     }
-    let whole = world.blobs.get(blob).map_err(|error| {
-        Failure::new(
-            500,
-            "InternalError",
-            format!("the emulator has lost a body: {error}"),
-        )
-    })?;
+    let whole = world
+        .blobs
+        .get(blob)
+        .map_err(|error| Failure::new(500, "InternalError", format!("the emulator has lost a body: {error}")))?;
     answer.body = whole.slice(first..end);
     Ok(answer)
 }
@@ -253,21 +192,12 @@ pub(super) fn delete_many(
     if !body::has_checksum(request) {
         return Err(body::missing_checksum());
     }
-    let Delete {
-        _namespace: _,
-        objects,
-        quiet,
-    } = parse(body)?;
+    let Delete { _namespace: _, objects, quiet } = parse(body)?;
     if objects.is_empty() || objects.len() > 1000 {
         return Err(malformed_xml());
     }
     let mut xml = format!("<DeleteResult xmlns=\"{}\">", super::NAMESPACE);
-    for ObjectIdentifier {
-        key,
-        version_id,
-        etag,
-    } in objects
-    {
+    for ObjectIdentifier { key, version_id, etag } in objects {
         let version_element = optional_element("VersionId", version_id.as_deref());
         let current = current_etag(world, bucket, &key);
         let result = match etag {
@@ -289,16 +219,11 @@ pub(super) fn delete_many(
             Ok(_) if quiet => {}
             Ok(Deleted { is_marker, version }) => {
                 let marker = if is_marker {
-                    element("DeleteMarker", "true")
-                        + &optional_element("DeleteMarkerVersionId", version.as_deref())
+                    element("DeleteMarker", "true") + &optional_element("DeleteMarkerVersionId", version.as_deref())
                 } else {
                     String::new()
                 };
-                let _ = write!(
-                    xml,
-                    "<Deleted>{}{version_element}{marker}</Deleted>",
-                    element("Key", &key)
-                );
+                let _ = write!(xml, "<Deleted>{}{version_element}{marker}</Deleted>", element("Key", &key));
             }
         }
     }
@@ -352,37 +277,19 @@ fn delete_one(
                 ));
             }
             let is_marker = remove_versions(world, &path, |version| version.id == id);
-            Ok(Deleted {
-                is_marker,
-                version: Some(id.to_owned()),
-            })
+            Ok(Deleted { is_marker, version: Some(id.to_owned()) })
         }
         None if versioning => {
             let id = next_id(world, bucket)?;
-            append(
-                world,
-                bucket,
-                key,
-                Version {
-                    id: id.clone(),
-                    modified: context.now,
-                    content: None,
-                },
-            );
-            Ok(Deleted {
-                is_marker: true,
-                version: Some(id),
-            })
+            append(world, bucket, key, Version { id: id.clone(), modified: context.now, content: None });
+            Ok(Deleted { is_marker: true, version: Some(id) })
         }
         None => {
             if world.s3.locked.contains_key(&path) {
                 return Err(super::access_denied());
             }
             remove_versions(world, &path, |_| true);
-            Ok(Deleted {
-                is_marker: false,
-                version: None,
-            })
+            Ok(Deleted { is_marker: false, version: None })
         }
     }
 }
@@ -405,12 +312,7 @@ fn remove_versions(world: &mut World, path: &str, doomed: impl Fn(&Version) -> b
 }
 
 /// Refuses a write whose If-Match or If-None-Match does not hold. A delete marker counts as nothing.
-pub(super) fn check_condition(
-    world: &World,
-    request: &Request,
-    bucket: &str,
-    key: &str,
-) -> Result<(), Failure> {
+pub(super) fn check_condition(world: &World, request: &Request, bucket: &str, key: &str) -> Result<(), Failure> {
     let current = current_etag(world, bucket, key);
     match request.header("if-none-match") {
         None => {}
@@ -435,43 +337,18 @@ pub(super) fn check_condition(
 
 fn current_etag(world: &World, bucket: &str, key: &str) -> Option<String> {
     let object = world.s3.objects.get(&format!("{bucket}/{key}"))?;
-    object
-        .versions
-        .last()?
-        .content
-        .as_ref()
-        .map(|content| content.etag.clone())
+    object.versions.last()?.content.as_ref().map(|content| content.etag.clone())
 }
 
 /// The headers of a request that come back with the object.
-pub(super) fn kept_headers(
-    request: &Request,
-    whole: &[u8],
-) -> Result<BTreeMap<String, String>, Failure> {
-    const KEPT: [&str; 5] = [
-        "cache-control",
-        "content-disposition",
-        "content-language",
-        "content-type",
-        "expires",
-    ];
+pub(super) fn kept_headers(request: &Request, whole: &[u8]) -> Result<BTreeMap<String, String>, Failure> {
+    const KEPT: [&str; 5] = ["cache-control", "content-disposition", "content-language", "content-type", "expires"];
     // With BucketOwnerEnforced, the default, only these ACLs are accepted (S3 user guide, Object Ownership).
-    if request
-        .header("x-amz-acl")
-        .is_some_and(|acl| !matches!(acl, "private" | "bucket-owner-full-control"))
-    {
-        return Err(Failure::new(
-            400,
-            "AccessControlListNotSupported",
-            "The bucket does not allow ACLs",
-        ));
+    if request.header("x-amz-acl").is_some_and(|acl| !matches!(acl, "private" | "bucket-owner-full-control")) {
+        return Err(Failure::new(400, "AccessControlListNotSupported", "The bucket does not allow ACLs"));
     }
     if request.header("x-amz-tagging").is_some() {
-        return Err(Failure::new(
-            501,
-            "NotImplemented",
-            "the emulator has no tags of objects",
-        ));
+        return Err(Failure::new(501, "NotImplemented", "the emulator has no tags of objects"));
     }
     let mut kept = BTreeMap::from([("content-type".to_owned(), "binary/octet-stream".to_owned())]);
     for (name, value) in &request.headers {
@@ -495,9 +372,7 @@ pub(super) fn kept_headers(
         kept.insert("content-encoding".to_owned(), encodings.join(", "));
     }
     if let Some(name) = request.header("x-amz-trailer")
-        && let Some(value) = name
-            .strip_prefix("x-amz-checksum-")
-            .and_then(|algorithm| body::checksum(algorithm, whole))
+        && let Some(value) = name.strip_prefix("x-amz-checksum-").and_then(|algorithm| body::checksum(algorithm, whole))
     {
         kept.insert(name.to_owned(), value);
     }
@@ -505,28 +380,16 @@ pub(super) fn kept_headers(
 }
 
 fn read_range(range: &str, size: usize) -> Result<(usize, usize), Failure> {
-    let unsatisfiable = || {
-        Failure::new(
-            416,
-            "InvalidRange",
-            "The requested range is not satisfiable",
-        )
-    };
-    let (first, last) = range
-        .strip_prefix("bytes=")
-        .and_then(|range| range.split_once('-'))
-        .ok_or_else(unsatisfiable)?;
+    let unsatisfiable = || Failure::new(416, "InvalidRange", "The requested range is not satisfiable");
+    let (first, last) =
+        range.strip_prefix("bytes=").and_then(|range| range.split_once('-')).ok_or_else(unsatisfiable)?;
     let number = |text: &str| text.parse::<usize>().map_err(|_| unsatisfiable());
     let (first, end) = match (first, last) {
         ("", suffix) => (size.saturating_sub(number(suffix)?), size),
         (first, "") => (number(first)?, size),
         (first, last) => (number(first)?, number(last)?.saturating_add(1).min(size)),
     };
-    if first >= end {
-        Err(unsatisfiable())
-    } else {
-        Ok((first, end))
-    }
+    if first >= end { Err(unsatisfiable()) } else { Ok((first, end)) }
 }
 
 fn same_etag(given: &str, etag: &str) -> bool {
@@ -538,36 +401,20 @@ pub(super) fn no_such_key() -> Failure {
 }
 
 fn no_such_version() -> Failure {
-    Failure::new(
-        404,
-        "NoSuchVersion",
-        "The specified version does not exist.",
-    )
+    Failure::new(404, "NoSuchVersion", "The specified version does not exist.")
 }
 
 fn precondition_failed() -> Failure {
-    Failure::new(
-        412,
-        "PreconditionFailed",
-        "At least one of the pre-conditions you specified did not hold",
-    )
+    Failure::new(412, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold")
 }
 
 /// A number in a query, within its range.
-pub(super) fn query_number(
-    request: &Request,
-    name: &str,
-    default: usize,
-) -> Result<usize, Failure> {
+pub(super) fn query_number(request: &Request, name: &str, default: usize) -> Result<usize, Failure> {
     match request.query(name) {
         None => Ok(default),
         Some(text) => text
             .parse::<usize>()
             .map(|number| number.min(default))
-            .map_err(|_| {
-                invalid_argument(format!(
-                    "Provided {name} not an integer or within integer range"
-                ))
-            }),
+            .map_err(|_| invalid_argument(format!("Provided {name} not an integer or within integer range"))),
     }
 }

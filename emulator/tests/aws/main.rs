@@ -13,9 +13,7 @@ use ekk_emulator::{Emulator, Options, Timing};
 
 /// An emulator in memory without waits.
 async fn emulator() -> Emulator {
-    Emulator::start(Options::in_memory(Timing::instant()))
-        .await
-        .expect("a free port on loopback")
+    Emulator::start(Options::in_memory(Timing::instant())).await.expect("a free port on loopback")
 }
 
 /// An SDK that talks to it, without retries.
@@ -38,9 +36,5 @@ fn sdk_with_key(emulator: &Emulator, region: &'static str, access_key: &str) -> 
 
 /// The code of the error that a call must have ended with.
 fn code<T: std::fmt::Debug, E: ProvideErrorMetadata>(result: Result<T, E>) -> String {
-    result
-        .expect_err("this must be refused")
-        .code()
-        .unwrap_or("no code")
-        .to_owned()
+    result.expect_err("this must be refused").code().unwrap_or("no code").to_owned()
 }

@@ -14,15 +14,8 @@ fn client(emulator: &Emulator) -> Client {
 }
 
 async fn create_role(client: &Client, name: &str) -> Result<(), Box<aws_sdk_iam::Error>> {
-    let create = client
-        .create_role()
-        .role_name(name)
-        .assume_role_policy_document(TRUST);
-    create
-        .send()
-        .await
-        .map(drop)
-        .map_err(|error| Box::new(error.into()))
+    let create = client.create_role().role_name(name).assume_role_policy_document(TRUST);
+    create.send().await.map(drop).map_err(|error| Box::new(error.into()))
 }
 
 fn role_exists(control: &Control, name: &str) -> bool {
@@ -31,41 +24,24 @@ fn role_exists(control: &Control, name: &str) -> bool {
 
 #[tokio::test]
 async fn the_caller_is_a_user_of_the_account() {
-    let options = Options {
-        account: "123456789012".to_owned(),
-        ..Options::in_memory(Timing::instant())
-    };
+    let options = Options { account: "123456789012".to_owned(), ..Options::in_memory(Timing::instant()) };
     let emulator = Emulator::start(options).await.unwrap();
     let sts = aws_sdk_sts::Client::new(&sdk(&emulator, "cn-north-1"));
     let identity = sts.get_caller_identity().send().await.unwrap();
     assert_eq!(identity.account(), Some("123456789012"));
-    assert_eq!(
-        identity.arn(),
-        Some("arn:aws-cn:iam::123456789012:user/local")
-    );
+    assert_eq!(identity.arn(), Some("arn:aws-cn:iam::123456789012:user/local"));
 }
 
 #[tokio::test]
 async fn an_address_beyond_loopback_is_refused() {
-    let options = Options {
-        listen: "0.0.0.0:0".parse().unwrap(),
-        ..Options::in_memory(Timing::instant())
-    };
-    assert_eq!(
-        Emulator::start(options).await.unwrap_err().kind(),
-        std::io::ErrorKind::InvalidInput
-    );
+    let options = Options { listen: "0.0.0.0:0".parse().unwrap(), ..Options::in_memory(Timing::instant()) };
+    assert_eq!(Emulator::start(options).await.unwrap_err().kind(), std::io::ErrorKind::InvalidInput);
 }
 
 #[tokio::test]
 async fn special_access_keys_are_refused() {
     let emulator = emulator().await;
-    let call = |key: &str| {
-        Client::new(&sdk_with_key(&emulator, "eu-west-1", key))
-            .get_role()
-            .role_name("r")
-            .send()
-    };
+    let call = |key: &str| Client::new(&sdk_with_key(&emulator, "eu-west-1", key)).get_role().role_name("r").send();
     assert_eq!(code(call("AKIAEXPIRED").await), "ExpiredToken");
     assert_eq!(code(call("AKIAINVALID").await), "InvalidClientTokenId");
     assert_eq!(code(call("AKIAWRONGSECRET").await), "SignatureDoesNotMatch");
@@ -89,43 +65,20 @@ async fn a_denied_action_is_named() {
 async fn a_lost_answer_comes_after_the_effect() {
     let emulator = emulator().await;
     let control = emulator.control();
-    control.fault(
-        Fault::on(
-            Service::Iam,
-            "CreateRole",
-            Effect::DropConnection(Moment::After),
-        )
-        .nth(1),
-    );
-    control.fault(
-        Fault::on(
-            Service::Iam,
-            "CreateRole",
-            Effect::DropConnection(Moment::Before),
-        )
-        .nth(2),
-    );
+    control.fault(Fault::on(Service::Iam, "CreateRole", Effect::DropConnection(Moment::After)).nth(1));
+    control.fault(Fault::on(Service::Iam, "CreateRole", Effect::DropConnection(Moment::Before)).nth(2));
     let client = client(&emulator);
     create_role(&client, "after").await.unwrap_err();
     create_role(&client, "before").await.unwrap_err();
     assert!(role_exists(control, "after"));
     assert!(!role_exists(control, "before"));
-    assert_eq!(
-        control
-            .requests()
-            .iter()
-            .map(|request| request.status)
-            .collect::<Vec<_>>(),
-        [None, None]
-    );
+    assert_eq!(control.requests().iter().map(|request| request.status).collect::<Vec<_>>(), [None, None]);
 }
 
 #[tokio::test]
 async fn throttling_hits_the_first_calls_only() {
     let emulator = emulator().await;
-    emulator
-        .control()
-        .fault(Fault::everywhere(Effect::Throttle).first(1));
+    emulator.control().fault(Fault::everywhere(Effect::Throttle).first(1));
     let client = client(&emulator);
     assert_eq!(code(client.list_roles().send().await), "Throttling");
     client.list_roles().send().await.unwrap();
@@ -134,15 +87,10 @@ async fn throttling_hits_the_first_calls_only() {
 #[tokio::test]
 async fn a_stale_read_sees_the_world_before_the_last_write() {
     let emulator = emulator().await;
-    emulator
-        .control()
-        .fault(Fault::on(Service::Iam, "GetRole", Effect::StaleRead).first(1));
+    emulator.control().fault(Fault::on(Service::Iam, "GetRole", Effect::StaleRead).first(1));
     let client = client(&emulator);
     create_role(&client, "r").await.unwrap();
-    assert_eq!(
-        code(client.get_role().role_name("r").send().await),
-        "NoSuchEntity"
-    );
+    assert_eq!(code(client.get_role().role_name("r").send().await), "NoSuchEntity");
     client.get_role().role_name("r").send().await.unwrap();
 }
 
@@ -167,9 +115,7 @@ async fn a_stalled_request_says_how_far_it_came_and_never_answers() {
 #[tokio::test]
 async fn a_delayed_request_is_answered_later() {
     let emulator = emulator().await;
-    emulator
-        .control()
-        .fault(Fault::everywhere(Effect::Delay(Duration::from_millis(30))).first(1));
+    emulator.control().fault(Fault::everywhere(Effect::Delay(Duration::from_millis(30))).first(1));
     let begun = std::time::Instant::now();
     create_role(&client(&emulator), "r").await.unwrap();
     assert!(begun.elapsed() >= Duration::from_millis(30));
@@ -178,19 +124,11 @@ async fn a_delayed_request_is_answered_later() {
 #[tokio::test]
 async fn the_state_survives_a_restart_and_a_torn_last_line() {
     let folder = tempfile::tempdir().unwrap();
-    let options = || Options {
-        state: Some(folder.path().to_owned()),
-        ..Options::in_memory(Timing::instant())
-    };
+    let options = || Options { state: Some(folder.path().to_owned()), ..Options::in_memory(Timing::instant()) };
     let emulator = Emulator::start(options()).await.unwrap();
     create_role(&client(&emulator), "kept").await.unwrap();
     create_role(&client(&emulator), "gone").await.unwrap();
-    client(&emulator)
-        .delete_role()
-        .role_name("gone")
-        .send()
-        .await
-        .unwrap();
+    client(&emulator).delete_role().role_name("gone").send().await.unwrap();
     // A process that is killed runs no destructor: what is on disk now is all there will be.
     let journal = folder.path().join("journal");
     let mut killed = std::fs::read(&journal).unwrap();
@@ -207,15 +145,9 @@ async fn the_state_survives_a_restart_and_a_torn_last_line() {
 #[tokio::test]
 async fn two_emulators_do_not_share_a_folder() {
     let folder = tempfile::tempdir().unwrap();
-    let options = || Options {
-        state: Some(folder.path().to_owned()),
-        ..Options::in_memory(Timing::instant())
-    };
+    let options = || Options { state: Some(folder.path().to_owned()), ..Options::in_memory(Timing::instant()) };
     let first = Emulator::start(options()).await.unwrap();
-    assert_eq!(
-        Emulator::start(options()).await.unwrap_err().kind(),
-        std::io::ErrorKind::WouldBlock
-    );
+    assert_eq!(Emulator::start(options()).await.unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
     first.stop().await;
     Emulator::start(options()).await.unwrap();
 }
@@ -223,17 +155,12 @@ async fn two_emulators_do_not_share_a_folder() {
 #[tokio::test]
 async fn what_is_not_there_is_an_unknown_operation() {
     let emulator = emulator().await;
-    assert_eq!(
-        code(client(&emulator).list_users().send().await),
-        "InvalidAction"
-    );
+    assert_eq!(code(client(&emulator).list_users().send().await), "InvalidAction");
 }
 
 /// Sends a request as it stands and returns status line, headers and body.
 pub(crate) async fn raw(emulator: &Emulator, request: &str) -> String {
-    let mut stream = tokio::net::TcpStream::connect(emulator.address())
-        .await
-        .unwrap();
+    let mut stream = tokio::net::TcpStream::connect(emulator.address()).await.unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
@@ -244,56 +171,29 @@ pub(crate) async fn raw(emulator: &Emulator, request: &str) -> String {
 async fn a_request_without_a_signature_is_refused_as_each_service_does() {
     let emulator = emulator().await;
     let form = "Action=ListRoles&Version=2010-05-08";
-    let iam = format!(
-        "POST / HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{form}",
-        form.len()
-    );
+    let iam =
+        format!("POST / HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{form}", form.len());
     let answer = raw(&emulator, &iam).await;
     assert!(
-        answer.starts_with("HTTP/1.1 403")
-            && answer.contains("<Code>MissingAuthenticationToken</Code>"),
+        answer.starts_with("HTTP/1.1 403") && answer.contains("<Code>MissingAuthenticationToken</Code>"),
         "{answer}"
     );
     let logs = "POST / HTTP/1.1\r\nhost: x\r\nconnection: close\r\nx-amz-target: Logs_20140328.DescribeLogGroups\r\ncontent-length: 2\r\n\r\n{}";
     let answer = raw(&emulator, logs).await;
-    assert!(
-        answer.starts_with("HTTP/1.1 400")
-            && answer.contains("MissingAuthenticationTokenException"),
-        "{answer}"
-    );
-    let answer = raw(
-        &emulator,
-        "GET /2021-01-01/domain HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
-    )
-    .await;
-    assert!(
-        answer.starts_with("HTTP/1.1 403")
-            && answer.contains("MissingAuthenticationTokenException"),
-        "{answer}"
-    );
-    let answer = raw(
-        &emulator,
-        "GET /bucket?tagging HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
-    )
-    .await;
-    assert!(
-        answer.starts_with("HTTP/1.1 403") && answer.contains("<Code>AccessDenied</Code>"),
-        "{answer}"
-    );
+    assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("MissingAuthenticationTokenException"), "{answer}");
+    let answer = raw(&emulator, "GET /2021-01-01/domain HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 403") && answer.contains("MissingAuthenticationTokenException"), "{answer}");
+    let answer = raw(&emulator, "GET /bucket?tagging HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 403") && answer.contains("<Code>AccessDenied</Code>"), "{answer}");
 }
 
 #[tokio::test]
 async fn a_connection_is_kept_alive_and_a_stop_ends_it() {
     let emulator = emulator().await;
-    let mut stream = tokio::net::TcpStream::connect(emulator.address())
-        .await
-        .unwrap();
+    let mut stream = tokio::net::TcpStream::connect(emulator.address()).await.unwrap();
     let mut buffer = [0; 4096];
     for _ in 0..2 {
-        stream
-            .write_all(b"GET /bucket HTTP/1.1\r\nhost: x\r\n\r\n")
-            .await
-            .unwrap();
+        stream.write_all(b"GET /bucket HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
         assert!(stream.read(&mut buffer).await.unwrap() > 0);
     }
     let address = emulator.address();

@@ -1,0 +1,407 @@
+//! The command line, as clap types only.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::guard::Allowance;
+use crate::plan::Adopt;
+use crate::resource::Kind;
+
+/// One YAML file to a working EKK logging stack on AWS, and back
+///
+/// EKK is OpenSearch (once Elasticsearch), Firehose and Kibana. STACK is a YAML file, a directory of them, or `-`
+/// for standard input; without one it is `ekk.yaml` here.
+#[derive(Debug, Parser)]
+#[command(name = "ekk", version, max_term_width = 80, arg_required_else_help = true, disable_help_subcommand = false)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+
+    /// What to say, and how.
+    #[command(flatten)]
+    pub talk: Talk,
+}
+
+impl Cli {
+    /// Tells whether this is the process that serves the local AWS in the background.
+    #[must_use]
+    pub fn is_server(&self) -> bool {
+        matches!(&self.command, Command::Local(Local { command: Some(LocalCommand::Serve { .. }), .. }))
+    }
+}
+
+/// Flags that every command takes.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct Talk {
+    /// Say only results and errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+
+    /// Say more: every setting, defaults included
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+
+    /// When to use colour; NO_COLOR is honoured
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub color: Color,
+}
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Create or change what the file says: shows the plan, then does it
+    ///
+    /// With nothing to do it says so and writes nothing. On a terminal it asks once before it changes anything on
+    /// AWS; without one, --yes or --expect is required. Ctrl-C is safe: AWS goes on, and the same command takes up
+    /// from there.
+    Up(Up),
+
+    /// Show what `up` would do, and do nothing
+    Plan(PlanArgs),
+
+    /// Delete what this stack owns, in the safe order; keeps the backup bucket
+    ///
+    /// Deleting a domain is the hazard `delete-data`: on a terminal the stack's name is typed, elsewhere --yes
+    /// --allow delete-data is required, on the local AWS too.
+    Down(Down),
+
+    /// Show each resource as it is live, and which settings differ from the file
+    Status(Status),
+
+    /// Check the file alone, offline
+    Validate(Validate),
+
+    /// Print the spec's JSON Schema
+    Schema,
+
+    /// Run the embedded local AWS in the foreground, or look after the one in the background
+    Local(Local),
+
+    /// What other tools call `up`
+    #[command(hide = true, alias = "deploy", alias = "create")]
+    Apply(Elsewhere),
+
+    /// What other tools call `down`
+    #[command(hide = true, alias = "delete", alias = "rm")]
+    Destroy(Elsewhere),
+
+    /// What other tools call `plan`
+    #[command(hide = true, alias = "preview")]
+    Diff(Elsewhere),
+}
+
+/// Anything that follows a word of another tool.
+#[derive(Args, Debug)]
+pub struct Elsewhere {
+    /// Ignored.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+    pub rest: Vec<String>,
+}
+
+/// Where the stacks live.
+#[derive(Args, Clone, Debug)]
+pub struct Place {
+    /// Use the embedded local AWS instead of AWS
+    #[arg(long)]
+    pub local: bool,
+
+    /// The region, where the file names none
+    #[arg(long, value_name = "REGION")]
+    pub region: Option<String>,
+
+    /// The profile of the AWS configuration
+    #[arg(long, value_name = "NAME", conflicts_with = "local")]
+    pub profile: Option<String>,
+}
+
+/// The form of the result on standard output.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct Output {
+    /// The form of the result
+    #[arg(short = 'o', long = "format", value_name = "FORM", default_value = "text")]
+    pub format: Format,
+}
+
+/// A form of results.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For a person.
+    Text,
+    /// For a program; the shape is versioned and documented in docs/cli.md.
+    Json,
+    /// For a pull request's comment.
+    Markdown,
+}
+
+/// What is allowed to a plan.
+#[derive(Args, Clone, Debug)]
+pub struct Allow {
+    /// Allow a hazard, for all resources or for one; may be repeated
+    #[arg(long = "allow", value_name = "HAZARD[:RESOURCE]")]
+    pub allowed: Vec<Allowance>,
+
+    /// Take over resources that carry no tag `ekk:stack`; `ekk down` will delete them from then on
+    #[arg(long, value_name = "RESOURCE", num_args = 0..=1, require_equals = true)]
+    pub adopt: Option<Vec<Kind>>,
+
+    /// Do not ask AWS for a dry run of a domain change; use the table of known costs alone
+    #[arg(long)]
+    pub no_dry_run: bool,
+}
+
+impl Allow {
+    /// Returns what may be taken over.
+    #[must_use]
+    pub fn adopt(&self) -> Adopt {
+        match &self.adopt {
+            None => Adopt::Nothing,
+            Some(kinds) if kinds.is_empty() => Adopt::All,
+            Some(kinds) => Adopt::Only(kinds.clone()),
+        }
+    }
+}
+
+/// How a plan is applied.
+#[derive(Args, Clone, Debug)]
+pub struct Apply {
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+
+    /// Do exactly the plan that was looked at, or refuse; grants no hazard
+    #[arg(long, value_name = "FINGERPRINT|PLAN.json")]
+    pub expect: Option<String>,
+
+    /// Give up waiting after this time (90s, 20m, 2h); AWS goes on
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub timeout: Option<Duration>,
+
+    /// Start what takes long and leave; the same command later takes up from there
+    #[arg(long, conflicts_with = "timeout")]
+    pub no_wait: bool,
+}
+
+/// `ekk up`.
+#[derive(Args, Debug)]
+pub struct Up {
+    /// The stacks
+    #[arg(value_name = "STACK")]
+    pub stacks: Vec<PathBuf>,
+
+    /// Show the plan and do nothing, as `ekk plan`
+    #[arg(long)]
+    pub dry_run: bool,
+
+    /// Where the stacks live.
+    #[command(flatten)]
+    pub place: Place,
+    /// How the plan is applied.
+    #[command(flatten)]
+    pub apply: Apply,
+    /// What is allowed to it.
+    #[command(flatten)]
+    pub allow: Allow,
+    /// The form of the result.
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// `ekk plan`.
+#[derive(Args, Debug)]
+pub struct PlanArgs {
+    /// The stacks
+    #[arg(value_name = "STACK")]
+    pub stacks: Vec<PathBuf>,
+
+    /// Show what `down` would do
+    #[arg(long)]
+    pub destroy: bool,
+
+    /// With --destroy: delete the backup bucket and every record in it, too
+    #[arg(long, requires = "destroy")]
+    pub delete_backup: bool,
+
+    /// Exit with 3 when there is something to do, and with 4 when `up` would be refused
+    #[arg(long)]
+    pub exit_code: bool,
+
+    /// Keep the plan as JSON, for `up --expect FILE`
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+
+    /// Where the stacks live.
+    #[command(flatten)]
+    pub place: Place,
+    /// What is allowed to it.
+    #[command(flatten)]
+    pub allow: Allow,
+    /// The form of the result.
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// `ekk down`.
+#[derive(Args, Debug)]
+pub struct Down {
+    /// The stack
+    #[arg(value_name = "STACK")]
+    pub stack: Option<PathBuf>,
+
+    /// Delete the backup bucket and every record in it, too
+    #[arg(long)]
+    pub delete_backup: bool,
+
+    /// Where the stacks live.
+    #[command(flatten)]
+    pub place: Place,
+    /// How the plan is applied.
+    #[command(flatten)]
+    pub apply: Apply,
+
+    /// Allow a hazard, for all resources or for one; may be repeated
+    #[arg(long = "allow", value_name = "HAZARD[:RESOURCE]")]
+    pub allowed: Vec<Allowance>,
+
+    /// The form of the result.
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// `ekk status`.
+#[derive(Args, Debug)]
+pub struct Status {
+    /// The stacks
+    #[arg(value_name = "STACK")]
+    pub stacks: Vec<PathBuf>,
+
+    /// Where the stacks live.
+    #[command(flatten)]
+    pub place: Place,
+    /// The form of the result.
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// `ekk validate`.
+#[derive(Args, Debug)]
+pub struct Validate {
+    /// The stacks
+    #[arg(value_name = "STACK")]
+    pub stacks: Vec<PathBuf>,
+}
+
+/// `ekk local`.
+#[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Local {
+    /// What to do with it; without a word it runs in the foreground
+    #[command(subcommand)]
+    pub command: Option<LocalCommand>,
+
+    /// The port on loopback; without it the one used last here, else a free one
+    #[arg(long, value_name = "PORT")]
+    pub port: Option<u16>,
+}
+
+/// `ekk local …`.
+#[derive(Debug, Subcommand)]
+pub enum LocalCommand {
+    /// Tell whether it runs for this folder, and where
+    Status,
+    /// Stop the one that runs in the background; its state stays in .ekk/local
+    Stop,
+    /// Print the variables that let a program ship its logs to it
+    Env {
+        /// Print the variables that point every AWS service at it
+        #[arg(long)]
+        all: bool,
+    },
+    /// Run a command with those variables set; starts it when it does not run
+    Run {
+        /// The command and its arguments
+        #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "CMD")]
+        command: Vec<std::ffi::OsString>,
+    },
+    /// The server itself, as the background process runs it
+    #[command(hide = true)]
+    Serve {
+        /// The folder of its files.
+        #[arg(long)]
+        state: PathBuf,
+        /// The port.
+        #[arg(long)]
+        port: Option<u16>,
+    },
+}
+
+/// Reads `90s`, `20m`, `2h` or `1h30m`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("`{text}` is not a time: write 90s, 20m or 2h");
+    let mut total = Duration::ZERO;
+    let mut digits = String::new();
+    for letter in text.chars() {
+        if letter.is_ascii_digit() {
+            digits.push(letter);
+            continue;
+        }
+        let seconds_each = match letter {
+            's' => 1,
+            'm' => 60,
+            'h' => 3600,
+            _ => return Err(wrong()),
+        };
+        let count: u64 = digits.parse().map_err(|_| wrong())?;
+        let seconds = count.checked_mul(seconds_each).filter(|seconds| *seconds <= 7 * 86_400).ok_or_else(wrong)?;
+        total += Duration::from_secs(seconds);
+        digits.clear();
+    }
+    if digits.is_empty() && total > Duration::ZERO { Ok(total) } else { Err(wrong()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory as _;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_time_is_read_with_its_unit() {
+        assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("1h30m"), Ok(Duration::from_secs(5400)));
+        for wrong in ["", "90", "m", "0s", "-1s", "1d", "99999999999999999999s", "9999999h"] {
+            duration(wrong).expect_err(wrong);
+        }
+    }
+
+    #[test]
+    fn adopting_takes_all_or_what_is_named() {
+        let adopt = |words: &[&str]| match Cli::try_parse_from(words).expect("a command").command {
+            Command::Up(up) => up.allow.adopt(),
+            other => panic!("not up: {other:?}"),
+        };
+        assert_eq!(adopt(&["ekk", "up"]), Adopt::Nothing);
+        assert_eq!(adopt(&["ekk", "up", "--adopt", "x.yaml"]), Adopt::All);
+        assert_eq!(
+            adopt(&["ekk", "up", "--adopt=bucket", "--adopt=role"]),
+            Adopt::Only(vec![Kind::Bucket, Kind::Role])
+        );
+    }
+}

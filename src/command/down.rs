@@ -1,0 +1,92 @@
+//! `ekk down`: deletes what this stack owns, in the safe order, after saying what will be lost.
+
+use std::time::Instant;
+
+use serde_json::json;
+
+use super::plan::{Asked, Backup, Planned, Wanted, make};
+use super::progress::progress;
+use super::up::{announce, check, deadline, exit_of, interrupt, no_terminal, tell_report};
+use super::{confirm, prepare, print_json, tell};
+use crate::apply::{self, Permissions, Report};
+use crate::cli::{Allow, Down, Format, Talk};
+use crate::error::{Error, Exit, Result};
+use crate::guard::Allowance;
+use crate::losses;
+use crate::plan::{Action, FORMAT};
+use crate::render;
+use crate::resource::Hazard;
+
+/// Runs `ekk down`.
+pub(super) async fn run(args: Down, talk: Talk) -> Result<Exit> {
+    let stacks: Vec<_> = args.stack.iter().collect();
+    let mut files = prepare::load(&stacks)?;
+    let file = match (files.pop(), files.is_empty()) {
+        (Some(file), true) => file,
+        (Some(_) | None, _) => {
+            return Err(Error::usage("`ekk down` takes one stack a call").hint("name one file"));
+        }
+    };
+    let local = prepare::place_of(&args.place, talk).await?;
+    let backup = if args.delete_backup { Backup::Delete } else { Backup::Keep };
+    // Deleting adopts nothing, and a domain that goes is not asked for a dry run.
+    let allow = Allow { allowed: args.allowed.clone(), adopt: None, no_dry_run: true };
+    let asked = Asked { wanted: Wanted::Down(backup), allow: &allow, place: &args.place, local: local.as_deref() };
+    let made = make(file, &asked, deadline(&args.apply), progress(talk, None)).await?;
+    announce(&made, args.output.format, talk)?;
+    if made.plan.is_empty() {
+        if args.output.format == Format::Json {
+            let nothing = Report { outcomes: Vec::new() };
+            print_json(&json!({"format": FORMAT, "stacks": [render::report_json(&made.plan, &nothing, 0.0)]}))?;
+        }
+        return Ok(Exit::Done);
+    }
+    for loss in losses::of(&made.prepared.session, &made.plan).await {
+        tell(&format!("{}will be lost{:#}: {loss}\n", render::BAD, render::BAD));
+    }
+    let allowed = match agree(&made, &args)? {
+        Some(allowed) => allowed,
+        None => {
+            tell("Nothing was deleted.\n");
+            return Ok(Exit::Refused);
+        }
+    };
+    if let Some(refused) = check(&made, &allowed, args.apply.expect.as_deref())? {
+        return Ok(refused);
+    }
+    let permissions = Permissions { allowed, ..Permissions::default() };
+    let began = Instant::now();
+    let (report, interruption) = apply::apply(&made.prepared.session, &made.plan, &permissions, interrupt()).await;
+    let value = tell_report(&made, &report, interruption, began.elapsed(), args.output.format, talk)?;
+    if args.output.format == Format::Json {
+        print_json(&json!({"format": FORMAT, "stacks": [value]}))?;
+    }
+    Ok(exit_of(&report, interruption))
+}
+
+/// Returns what is allowed: what the flags say, and on a terminal what the stack's name, typed, stands for. `None` when
+/// the person said no.
+fn agree(made: &Planned, args: &Down) -> Result<Option<Vec<Allowance>>> {
+    let mut allowed = args.allowed.clone();
+    if args.apply.yes || args.apply.expect.is_some() {
+        return Ok(Some(allowed));
+    }
+    if !confirm::can_ask() {
+        return Err(no_terminal());
+    }
+    let stack = &made.plan.stack;
+    let place = format!("{}, {}", made.header.account(), made.header.target.region);
+    let loses_data =
+        made.plan.changes.iter().any(|change| change.hazards.iter().any(|note| note.hazard == Hazard::DeleteData));
+    if loses_data {
+        let question = format!("To delete it from {place}, type the stack's name ({stack}):");
+        if !confirm::typed(&question, stack)? {
+            return Ok(None);
+        }
+        allowed.push(Allowance { hazard: Hazard::DeleteData, kind: None });
+        return Ok(Some(allowed));
+    }
+    let deletes = made.plan.count(Action::Delete);
+    let question = format!("Delete {} from {place}?", render::counted(deletes, "resource", "resources"));
+    Ok(confirm::yes(&question)?.then_some(allowed))
+}

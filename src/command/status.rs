@@ -1,0 +1,124 @@
+//! `ekk status`: each resource as it is live, and which settings differ from the file.
+
+use serde_json::json;
+
+use super::plan::{Asked, Planned, Wanted, make};
+use super::{prepare, print, print_json};
+use crate::aws::{DomainScheme, Session};
+use crate::cli::{self, Allow, Format, Talk};
+use crate::error::{Exit, Result};
+use crate::plan::{Action, FORMAT, FieldChange};
+use crate::render::{self, ResourceStatus, StackStatus, State};
+use crate::resource::bucket::BucketSettings;
+use crate::resource::domain::DomainSettings;
+use crate::resource::index_pattern::IndexPatternSettings;
+use crate::resource::index_template::IndexTemplateSettings;
+use crate::resource::log_group::LogGroupSettings;
+use crate::resource::role::RoleSettings;
+use crate::resource::stream::StreamSettings;
+use crate::resource::{Condition, Goal, Kind, Manage, Owner, Read, Readiness};
+use crate::stack::Slot;
+use crate::wait::{Deadline, Progress};
+
+/// Runs `ekk status`.
+pub(super) async fn run(args: cli::Status, talk: Talk) -> Result<Exit> {
+    let files = prepare::load(&args.stacks)?;
+    let local = prepare::place_of(&args.place, talk).await?;
+    // Nothing is written, so what nobody owns is compared as if it were to be adopted; its owner stands as a difference.
+    let allow = Allow { allowed: Vec::new(), adopt: Some(Vec::new()), no_dry_run: true };
+    let mut exit = Exit::Done;
+    let mut values = Vec::new();
+    for file in files {
+        let asked = Asked { wanted: Wanted::Up, allow: &allow, place: &args.place, local: local.as_deref() };
+        match make(file, &asked, Deadline::Never, Progress::silent()).await {
+            Ok(made) => {
+                let status = status_of(&made).await?;
+                match args.output.format {
+                    Format::Text => print(&render::status(&status, &made.header))?,
+                    Format::Markdown => print(&render::status_markdown(&status, &made.header))?,
+                    Format::Json => values.push(render::status_json(&status, &made.header)),
+                }
+            }
+            Err(error) => {
+                super::tell_error(&error);
+                exit = exit.worst(error.exit());
+            }
+        }
+    }
+    if args.output.format == Format::Json {
+        print_json(&json!({"format": FORMAT, "stacks": values}))?;
+    }
+    Ok(exit)
+}
+
+async fn status_of(made: &Planned) -> Result<StackStatus> {
+    let session = &made.prepared.session;
+    let resources = vec![
+        resource::<RoleSettings>(session, made).await?,
+        resource::<BucketSettings>(session, made).await?,
+        resource::<LogGroupSettings>(session, made).await?,
+        resource::<DomainSettings>(session, made).await?,
+        resource::<IndexTemplateSettings>(session, made).await?,
+        resource::<StreamSettings>(session, made).await?,
+        resource::<IndexPatternSettings>(session, made).await?,
+    ];
+    let scheme = match session.aws.domain_scheme {
+        DomainScheme::Https => "https",
+        DomainScheme::Http => "http",
+    };
+    let endpoint = made.live.domain.present().and_then(|domain| domain.facts.endpoint.as_ref());
+    Ok(StackStatus {
+        stack: made.plan.stack.clone(),
+        resources,
+        strays: made.live.strays.clone(),
+        endpoint: endpoint.map(|endpoint| format!("{scheme}://{endpoint}")),
+    })
+}
+
+async fn resource<T: Manage + Slot>(session: &Session, made: &Planned) -> Result<ResourceStatus> {
+    let names = &made.plan.names;
+    let state = match T::live(&made.live) {
+        Read::Absent => State::Absent,
+        Read::Unknown(why) => State::Unknown(why.clone()),
+        Read::Present(observed) => match (&observed.owner, &observed.condition) {
+            (Owner::Other { stack, region }, _) => State::NotOurs(format!("belongs to stack {stack} in {region}")),
+            (Owner::Ours | Owner::Nobody, Condition::Settled) => State::Ready,
+            (Owner::Ours | Owner::Nobody, Condition::Deleting) => State::Deleting,
+            (Owner::Ours | Owner::Nobody, Condition::Broken(why)) => State::Broken(why.clone()),
+            (Owner::Ours | Owner::Nobody, Condition::Changing(why)) => {
+                match T::readiness(session, names, Goal::InForce).await? {
+                    Readiness::Ready => State::Ready,
+                    Readiness::Pending { why, stage } => State::Changing { why, stage },
+                    Readiness::Failed(reason) => State::Broken(if reason.is_empty() { why.clone() } else { reason }),
+                }
+            }
+        },
+    };
+    Ok(ResourceStatus {
+        kind: T::KIND,
+        name: names.of(T::KIND).to_owned(),
+        state,
+        differences: differences(made, T::KIND),
+    })
+}
+
+/// The settings in which a live resource differs from the file, as the plan found them.
+fn differences(made: &Planned, kind: Kind) -> Vec<FieldChange> {
+    made.plan
+        .changes
+        .iter()
+        .filter(|change| {
+            change.kind == kind
+                && matches!(change.action, Action::Update | Action::Replace)
+                && change.buffered_seconds == 0
+        })
+        .flat_map(|change| change.fields.clone())
+        .chain(
+            made.plan
+                .refusals
+                .iter()
+                .filter(|refusal| refusal.kind == kind)
+                .filter_map(|refusal| refusal.field.clone()),
+        )
+        .collect()
+}

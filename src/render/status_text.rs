@@ -1,0 +1,127 @@
+//! The live state of a stack, for a person.
+
+use std::fmt::Write as _;
+
+use super::{BAD, BOLD, CHANGED, DIM, GOOD, Header};
+use crate::plan::FieldChange;
+use crate::resource::Kind;
+use crate::stack::Strays;
+
+/// A stack as it is live.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StackStatus {
+    /// Its name.
+    pub stack: String,
+    /// Each resource that the file names.
+    pub resources: Vec<ResourceStatus>,
+    /// What carries this stack's tags and is named nowhere any more.
+    pub strays: Strays,
+    /// The domain's endpoint, with its scheme.
+    pub endpoint: Option<String>,
+}
+
+/// One resource as it is live.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ResourceStatus {
+    /// Which kind.
+    pub kind: Kind,
+    /// Its name.
+    pub name: String,
+    /// How it is.
+    pub state: State,
+    /// Which settings differ from the file.
+    pub differences: Vec<FieldChange>,
+}
+
+/// How a resource is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Not there.
+    Absent,
+    /// In force.
+    Ready,
+    /// Being made or changed.
+    Changing {
+        /// What AWS does.
+        why: String,
+        /// Stage k of n, where AWS tells it.
+        stage: Option<(u32, u32)>,
+    },
+    /// Being deleted.
+    Deleting,
+    /// It failed, with AWS's reason.
+    Broken(String),
+    /// It cannot be seen now.
+    Unknown(String),
+    /// It is there and is not this stack's.
+    NotOurs(String),
+}
+
+/// Renders the live state.
+#[must_use]
+pub fn status(status: &StackStatus, header: &Header) -> String {
+    let mut text = String::new();
+    let _ = writeln!(text, "{header} · stack {BOLD}{}{BOLD:#}", status.stack);
+    for resource in &status.resources {
+        let (style, state) = match &resource.state {
+            State::Absent => (BAD, "not there".to_owned()),
+            State::Ready => (GOOD, "ready".to_owned()),
+            State::Changing { why, stage: Some((stage, of)) } => (CHANGED, format!("{why}, stage {stage} of {of}")),
+            State::Changing { why, stage: None } => (CHANGED, why.clone()),
+            State::Deleting => (CHANGED, "being deleted".to_owned()),
+            State::Broken(why) => (BAD, format!("failed: {why}")),
+            State::Unknown(why) => (CHANGED, format!("not known: {why}")),
+            State::NotOurs(why) => (BAD, why.clone()),
+        };
+        let same = match (&resource.state, resource.differences.is_empty()) {
+            (State::Ready | State::Changing { .. }, true) => format!("{DIM}same{DIM:#}"),
+            (State::Ready | State::Changing { .. }, false) => format!("{CHANGED}differs{CHANGED:#}"),
+            (State::Absent | State::Deleting | State::Broken(_) | State::Unknown(_) | State::NotOurs(_), _) => {
+                String::new()
+            }
+        };
+        let state = format!("{style}{state}{style:#}");
+        let line = format!("  {:15} {:26} {state}  {same}", resource.kind, resource.name);
+        let _ = writeln!(text, "{}", line.trim_end());
+        for field in &resource.differences {
+            let shown = field.to_string();
+            if shown.chars().count() > 110 {
+                let _ = writeln!(text, "    {}", shown.split(' ').next().unwrap_or_default());
+            } else {
+                let _ = writeln!(text, "    {shown}");
+            }
+        }
+    }
+    if let Some(endpoint) = &status.endpoint {
+        let _ = writeln!(text, "  {DIM}endpoint{DIM:#}        {endpoint}");
+    }
+    match &status.strays {
+        Strays::Known(strays) => {
+            for stray in strays {
+                let _ = writeln!(
+                    text,
+                    "{CHANGED}!{CHANGED:#} {} {} carries this stack's tags and is named nowhere: left as it is",
+                    stray.kind, stray.name
+                );
+            }
+        }
+        Strays::Unknown(why) => {
+            let _ = writeln!(text, "{CHANGED}!{CHANGED:#} what is ours and no longer named could not be listed: {why}");
+        }
+    }
+    text
+}
+
+/// Renders the live state for a pull request's comment.
+#[must_use]
+pub fn status_markdown(status_of: &StackStatus, header: &Header) -> String {
+    let mut text = String::new();
+    let plain = super::plain(&status(status_of, header));
+    let mut lines = plain.lines();
+    let _ = writeln!(text, "### {}\n\n```", lines.next().unwrap_or_default());
+    for line in lines {
+        let _ = writeln!(text, "{line}");
+    }
+    text.push_str("```\n");
+    text
+}

@@ -1,0 +1,84 @@
+//! Throttling, server errors, lost answers and stale reads on the way up: it converges all the same.
+
+use ekk_emulator::{Effect, Fault, Moment, Service};
+
+use crate::fixture::{Cloud, STACKS, Way, count};
+
+#[tokio::test]
+async fn throttling_of_every_operation_once_is_survived() {
+    let cloud = Cloud::start().await;
+    for service in [Service::Iam, Service::S3, Service::Logs, Service::OpenSearch, Service::Firehose] {
+        let mut fault = Fault::everywhere(Effect::Throttle).first(2);
+        fault.service = Some(service);
+        cloud.control().fault(fault);
+    }
+    cloud.up(STACKS[1]).await;
+    cloud.assert_converged(STACKS[1]).await;
+}
+
+#[tokio::test]
+async fn a_lost_answer_of_every_create_is_survived_and_nothing_is_made_twice() {
+    for (service, operation) in [
+        (Service::Iam, "CreateRole"),
+        (Service::Iam, "PutRolePolicy"),
+        (Service::S3, "CreateBucket"),
+        (Service::S3, "PutBucketPolicy"),
+        (Service::Logs, "CreateLogGroup"),
+        (Service::Logs, "CreateLogStream"),
+        (Service::OpenSearch, "CreateDomain"),
+        (Service::Firehose, "CreateDeliveryStream"),
+    ] {
+        let cloud = Cloud::start().await;
+        let lost = Fault::on(service, operation, Effect::DropConnection(Moment::After)).nth(1);
+        cloud.control().fault(lost);
+        cloud.up(STACKS[1]).await;
+        assert!(count(&cloud.control().requests(), service, operation) >= 2, "{operation} was not lost");
+        cloud.assert_converged(STACKS[1]).await;
+    }
+}
+
+#[tokio::test]
+async fn a_server_error_of_every_operation_once_is_survived() {
+    let cloud = Cloud::start().await;
+    cloud.up(STACKS[1]).await;
+    let mut operations: Vec<(Service, String)> = cloud
+        .control()
+        .requests()
+        .into_iter()
+        .filter(|request| request.is_write)
+        .map(|request| (request.service, request.operation))
+        .collect();
+    operations.sort();
+    operations.dedup();
+    let cloud = Cloud::start().await;
+    for (service, operation) in &operations {
+        let error = Effect::Error { status: 503, code: "ServiceUnavailable".to_owned(), message: "busy".to_owned() };
+        cloud.control().fault(Fault::on(*service, operation, error).nth(1));
+    }
+    cloud.up(STACKS[1]).await;
+    cloud.control().clear_faults();
+    cloud.assert_converged(STACKS[1]).await;
+}
+
+#[tokio::test]
+async fn a_denied_call_names_the_permission_and_the_rest_is_done() {
+    let cloud = Cloud::start().await;
+    cloud.control().deny("logs:CreateLogGroup");
+    let report = cloud.go(STACKS[1], Way::Up).await.expect("a run");
+    assert!(!report.is_done());
+    let text = format!("{report:?}");
+    assert!(text.contains("logs:CreateLogGroup"), "{text}");
+}
+
+#[tokio::test]
+async fn all_missing_permissions_to_read_are_named_at_once() {
+    let cloud = Cloud::start().await;
+    for action in ["iam:GetRole", "logs:DescribeLogGroups", "firehose:DescribeDeliveryStream"] {
+        cloud.control().deny(action);
+    }
+    let error = cloud.plan(STACKS[1], Way::Up).await.expect_err("nothing may be read");
+    for action in ["iam:GetRole", "logs:DescribeLogGroups", "firehose:DescribeDeliveryStream"] {
+        assert!(error.message.contains(action), "{action} is not named: {}", error.message);
+        assert!(error.hints.iter().any(|hint| hint.contains(action)), "{:?}", error.hints);
+    }
+}

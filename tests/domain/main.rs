@@ -1,0 +1,5 @@
+//! The domain against the emulator, and against answers that an emulator never gives.
+
+mod converge;
+mod edges;
+mod scripted;
