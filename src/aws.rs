@@ -101,7 +101,7 @@ impl Aws {
             .build();
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .http_client(http.clone())
-            .retry_config(retries)
+            .retry_config(retries.clone())
             .timeout_config(timeouts);
         if let Some(region) = region {
             loader = loader.region(Region::new(region.clone()));
@@ -131,6 +131,8 @@ impl Aws {
         // A bucket's name cannot be put in front of an overridden endpoint's host.
         let path_style = local.is_some() || endpoint_override(&config, "S3").is_some();
         let s3 = aws_sdk_s3::config::Builder::from(&config).force_path_style(path_style).build();
+        // The first call of all: whoever has no network is told within seconds.
+        let sts = aws_sdk_sts::config::Builder::from(&config).retry_config(retries.with_max_attempts(3)).build();
         Ok(Self {
             logs: aws_sdk_cloudwatchlogs::Client::new(&config),
             firehose: aws_sdk_firehose::Client::new(&config),
@@ -138,7 +140,7 @@ impl Aws {
             opensearch: aws_sdk_opensearch::Client::new(&config),
             tagging: aws_sdk_resourcegroupstagging::Client::new(&config),
             s3: aws_sdk_s3::Client::from_conf(s3),
-            sts: aws_sdk_sts::Client::new(&config),
+            sts: aws_sdk_sts::Client::from_conf(sts),
             http,
             credentials,
             region,
@@ -220,7 +222,7 @@ pub struct Session {
     pub aws: Aws,
     /// How to wait, and whom to tell.
     pub waiting: Waiting,
-    caller: OnceCell<Caller>,
+    caller: OnceCell<Result<Caller>>,
     domain: Mutex<Option<Described>>,
     credentials: Mutex<Option<Credentials>>,
     role_was_written: AtomicBool,
@@ -257,20 +259,21 @@ impl Session {
     /// # Errors
     /// Fails when there are no credentials, or they are expired or wrong.
     pub async fn caller(&self) -> Result<&Caller> {
-        self.caller
-            .get_or_try_init(|| async {
-                let identity = self
-                    .aws
-                    .sts
-                    .get_caller_identity()
-                    .send()
-                    .await
-                    .map_err(|error| failure("caller", "sts:GetCallerIdentity", error))?;
-                let arn = identity.arn().unwrap_or_default().to_owned();
-                let target = Target::from_caller_arn(&arn, &self.aws.region)?;
-                Ok(Caller { arn, target })
-            })
+        // A failure is remembered as well: a dozen reads ask, and each new try would cost all its retries again.
+        self.caller.get_or_init(|| self.ask_caller()).await.as_ref().map_err(Clone::clone)
+    }
+
+    async fn ask_caller(&self) -> Result<Caller> {
+        let identity = self
+            .aws
+            .sts
+            .get_caller_identity()
+            .send()
             .await
+            .map_err(|error| failure("caller", "sts:GetCallerIdentity", error))?;
+        let arn = identity.arn().unwrap_or_default().to_owned();
+        let target = Target::from_caller_arn(&arn, &self.aws.region)?;
+        Ok(Caller { arn, target })
     }
 
     /// Returns where this session's stacks live.
@@ -393,7 +396,9 @@ where
             let message = format!("{resource}: {action}: {}", causes.join(": "));
             let told = causes.join(" ").to_lowercase();
             if told.contains("credential") {
-                Error::failed(message)
+                // The outer causes only say that something failed.
+                let deepest = causes.last().map(String::as_str).unwrap_or_default();
+                Error::failed(format!("{resource}: {action}: {deepest}"))
                     .hint("configure credentials (`aws configure sso`, AWS_PROFILE, or a role in CI), or use --local")
             } else {
                 Error::failed(message)
