@@ -1,5 +1,6 @@
 //! Does what a plan says, each change as soon as those that it needs are done. Makes no decision of its own.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
@@ -82,13 +83,15 @@ pub async fn apply(
 ) -> (Report, Interruption) {
     let began = Instant::now();
     let (senders, receivers): (Vec<_>, Vec<_>) = plan.changes.iter().map(|_| watch::channel(Gate::Closed)).unzip();
+    let begun: Vec<AtomicBool> = plan.changes.iter().map(|_| AtomicBool::new(false)).collect();
     let mut running: FuturesUnordered<_> = plan
         .changes
         .iter()
+        .zip(&begun)
         .enumerate()
-        .map(|(index, change)| {
+        .map(|(index, (change, begun))| {
             let needed: Vec<_> = change.after.iter().map(|needed| receivers[*needed].clone()).collect();
-            Box::pin(async move { (index, run(session, plan, change, needed, permissions).await) })
+            Box::pin(async move { (index, run(session, plan, change, needed, permissions, begun).await) })
         })
         .collect();
     let mut ends: Vec<Option<(End, Duration)>> = vec![None; plan.changes.len()];
@@ -116,9 +119,14 @@ pub async fn apply(
         .changes
         .iter()
         .zip(ends)
-        .map(|(change, end)| {
-            let (end, took) =
-                end.unwrap_or_else(|| (End::StillUnderWay { why: "interrupted".to_owned() }, began.elapsed()));
+        .zip(&begun)
+        .map(|((change, end), begun)| {
+            let why = "interrupted".to_owned();
+            let (end, took) = match end {
+                Some(ended) => ended,
+                None if begun.load(Ordering::Relaxed) => (End::StillUnderWay { why }, began.elapsed()),
+                None => (End::NotAttempted { why }, Duration::ZERO),
+            };
             Outcome {
                 kind: change.kind,
                 name: change.name.clone(),
@@ -171,6 +179,7 @@ async fn run(
     change: &Change,
     needed: Vec<watch::Receiver<Gate>>,
     permissions: &Permissions,
+    begun: &AtomicBool,
 ) -> (End, Duration) {
     for mut gate in needed {
         let state = gate.wait_for(|state| !matches!(state, Gate::Closed)).await;
@@ -183,6 +192,7 @@ async fn run(
         }
     }
     let began = Instant::now();
+    begun.store(true, Ordering::Relaxed);
     session.waiting.progress.tell(change.kind, Event::Started);
     let end = match do_change(session, plan, change, permissions).await {
         Ok(()) => End::Done,
