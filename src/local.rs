@@ -22,6 +22,8 @@ pub const ACCOUNT: &str = "000000000000";
 
 /// How long the server may take to start or to stop. It takes well under a second; a loaded CI machine takes more.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// For how long a lock that is held may be that of somebody who only looks.
+const PROBED: Duration = Duration::from_millis(300);
 /// Pause between two looks at its files.
 const PAUSE: Duration = Duration::from_millis(10);
 
@@ -107,12 +109,17 @@ pub async fn serve(
     let home = Home { folder: folder.to_owned() };
     home.make()?;
     let lock = home.open("lock")?;
-    match lock.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            return Err(Error::failed("the local AWS of this folder runs already").hint("`ekk local stop` ends it"));
+    let until = Instant::now() + PROBED;
+    loop {
+        match lock.try_lock() {
+            Ok(()) => break,
+            // Who looks whether a server lives holds the lock for a moment, too.
+            Err(TryLockError::WouldBlock) if Instant::now() < until => tokio::time::sleep(PAUSE).await,
+            Err(TryLockError::WouldBlock) => {
+                return Err(Error::failed("the local AWS of this folder runs already").hint("`ekk local stop` ends it"));
+            }
+            Err(TryLockError::Error(error)) => return Err(home.error("lock", &error)),
         }
-        Err(TryLockError::Error(error)) => return Err(home.error("lock", &error)),
     }
     let last = home.card().map(|card| card.port);
     let emulator = home.emulator(port, last).await?;
@@ -294,7 +301,9 @@ impl Home {
         };
         let failed = |error: std::io::Error| Error::failed(format!("the local AWS could not start: {error}"));
         match (port, last) {
-            (Some(port), _) => Emulator::start(options(port)).await.map_err(failed),
+            (Some(port), _) => Emulator::start(options(port)).await.map_err(|error| {
+                failed(error).context(format!("port {port}")).hint("without --port it takes a free one")
+            }),
             (None, Some(last)) => match Emulator::start(options(last)).await {
                 Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
                     Emulator::start(options(0)).await.map_err(failed)
