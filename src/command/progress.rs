@@ -20,7 +20,10 @@ pub(super) fn progress(talk: Talk, label: Option<String>) -> Progress {
         return Progress::silent();
     }
     let label = label.map(|label| format!("{label}: ")).unwrap_or_default();
-    if std::io::stderr().is_terminal() && talk.color != Color::Never && std::env::var_os("NO_COLOR").is_none() {
+    // Where the terminal cannot move its cursor, live lines would show nothing at all.
+    let is_dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
+    let is_plain = talk.color == Color::Never || std::env::var_os("NO_COLOR").is_some() || is_dumb;
+    if std::io::stderr().is_terminal() && !is_plain {
         let lines = Lines { screen: MultiProgress::new(), bars: Mutex::new(BTreeMap::new()), label };
         Progress::new(move |kind, event| lines.show(kind, &event))
     } else {
@@ -62,7 +65,7 @@ impl Lines {
                 }
             }
             Event::Waiting { why, stage: Some((stage, of)) } => {
-                bar.set_message(format!("{why}, stage {stage} of {of}"))
+                bar.set_message(format!("{why}, stage {stage} of {of}"));
             }
             Event::Waiting { why, stage: None } => bar.set_message(why.clone()),
             Event::Done(duration) => {
