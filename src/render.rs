@@ -171,6 +171,12 @@ pub fn took(seconds: f64) -> String {
     }
 }
 
+/// Returns the width of a column that holds these names, so that what stands behind them lines up; a very long name
+/// may jut out.
+fn column<'a>(names: impl Iterator<Item = &'a str>) -> usize {
+    names.map(|name| name.chars().count()).max().unwrap_or_default().clamp(16, 36)
+}
+
 /// Writes a count with its noun.
 #[must_use]
 pub fn counted(count: usize, one: &str, many: &str) -> String {

@@ -18,9 +18,8 @@ pub enum Detail {
     Every,
 }
 
-/// Columns of kind and name, so that what stands behind them lines up.
+/// Column of the kind, so that what stands behind it lines up.
 const KIND_WIDTH: usize = 15;
-const NAME_WIDTH: usize = 26;
 
 /// Renders a plan.
 #[must_use]
@@ -28,16 +27,17 @@ pub fn plan(plan: &Plan, header: &Header, detail: Detail) -> String {
     let mut text = String::new();
     let _ = writeln!(text, "{header} · stack {BOLD}{}{BOLD:#}: {}", plan.stack, state(plan));
     let speed = if header.local.is_some() { Speed::Local } else { Speed::Aws };
+    let width = name_width(plan);
     let mut folded = 0;
     for change in &plan.changes {
-        folded += write_change(&mut text, change, speed, detail);
+        folded += write_change(&mut text, change, speed, detail, width);
     }
     for (kind, name, why) in &plan.kept {
-        let _ = writeln!(text, "{DIM}={DIM:#} {kind:KIND_WIDTH$} {name:NAME_WIDTH$} {DIM}{why}{DIM:#}");
+        let _ = writeln!(text, "{DIM}={DIM:#} {kind:KIND_WIDTH$} {name:width$} {DIM}{why}{DIM:#}");
     }
     if detail == Detail::Every {
         for (kind, name) in &plan.unchanged {
-            let _ = writeln!(text, "{DIM}= {kind:KIND_WIDTH$} {name:NAME_WIDTH$} same{DIM:#}");
+            let _ = writeln!(text, "{DIM}= {kind:KIND_WIDTH$} {name:width$} same{DIM:#}");
         }
     }
     write_strays(&mut text, &plan.strays);
@@ -63,9 +63,10 @@ pub fn plan_markdown(plan: &Plan, header: &Header) -> String {
     let _ = writeln!(text, "{header}\n");
     if !plan.is_empty() {
         text.push_str("```diff\n");
+        let width = name_width(plan);
         for change in &plan.changes {
             let mut block = String::new();
-            write_change(&mut block, change, Speed::Aws, Detail::Short);
+            write_change(&mut block, change, Speed::Aws, Detail::Short, width);
             let marker = match change.action {
                 Action::Create => '+',
                 Action::Delete => '-',
@@ -125,7 +126,7 @@ fn state(plan: &Plan) -> String {
 }
 
 fn totals(plan: &Plan, folded: usize) -> String {
-    if plan.is_empty() {
+    if plan.is_empty() && plan.refusals.is_empty() {
         return match plan.verb {
             Verb::Up => format!(
                 "Nothing to do: {} as the file says.",
@@ -172,8 +173,14 @@ fn write_strays(text: &mut String, strays: &Strays) {
     }
 }
 
+fn name_width(plan: &Plan) -> usize {
+    let changed = plan.changes.iter().map(|change| change.name.as_str());
+    let unchanged = plan.unchanged.iter().map(|(_, name)| name.as_str());
+    super::column(changed.chain(unchanged).chain(plan.kept.iter().map(|(_, name, _)| name.as_str())))
+}
+
 /// Writes one change and returns how many of its settings were folded.
-fn write_change(text: &mut String, change: &Change, speed: Speed, detail: Detail) -> usize {
+fn write_change(text: &mut String, change: &Change, speed: Speed, detail: Detail, width: usize) -> usize {
     let (marker, style) = marker(change.action);
     let behind = match change.action {
         Action::Create | Action::Settle => summary::headline(&change.work, speed),
@@ -183,7 +190,7 @@ fn write_change(text: &mut String, change: &Change, speed: Speed, detail: Detail
         Action::Wait => "is still being changed".to_owned(),
     };
     let kind = change.kind;
-    let line = format!("{kind:KIND_WIDTH$} {:NAME_WIDTH$} {behind}", change.name);
+    let line = format!("{kind:KIND_WIDTH$} {:width$} {behind}", change.name);
     let _ = writeln!(text, "{style}{marker}{style:#} {}", line.trim_end());
     let folded = match (change.action, detail) {
         (Action::Create | Action::Settle, Detail::Short) => {
@@ -215,7 +222,8 @@ fn write_change(text: &mut String, change: &Change, speed: Speed, detail: Detail
     folded
 }
 
-fn marker(action: Action) -> (&'static str, Style) {
+/// Returns the sign of an action, and its colour.
+pub(super) fn marker(action: Action) -> (&'static str, Style) {
     match action {
         Action::Create => ("+", GOOD),
         Action::Update => ("~", CHANGED),

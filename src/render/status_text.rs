@@ -62,6 +62,7 @@ pub enum State {
 pub fn status(status: &StackStatus, header: &Header) -> String {
     let mut text = String::new();
     let _ = writeln!(text, "{header} · stack {BOLD}{}{BOLD:#}", status.stack);
+    let width = super::column(status.resources.iter().map(|resource| resource.name.as_str()));
     for resource in &status.resources {
         let (style, state) = match &resource.state {
             State::Absent => (BAD, "not there".to_owned()),
@@ -81,7 +82,7 @@ pub fn status(status: &StackStatus, header: &Header) -> String {
             }
         };
         let state = format!("{style}{state}{style:#}");
-        let line = format!("  {:15} {:26} {state}  {same}", resource.kind, resource.name);
+        let line = format!("  {:15} {:width$} {state}  {same}", resource.kind, resource.name);
         let _ = writeln!(text, "{}", line.trim_end());
         for field in &resource.differences {
             let shown = field.to_string();
