@@ -10,11 +10,8 @@ use crate::plan::Adopt;
 use crate::resource::Kind;
 
 /// One YAML file to a working EKK logging stack on AWS, and back
-///
-/// EKK is OpenSearch (once Elasticsearch), Firehose and Kibana. STACK is a YAML file, a directory of them, or `-`
-/// for standard input; without one it is `ekk.yaml` here.
 #[derive(Debug, Parser)]
-#[command(name = "ekk", version, max_term_width = 80, arg_required_else_help = true, disable_help_subcommand = false)]
+#[command(name = "ekk", version, max_term_width = 80, arg_required_else_help = true, after_help = ABOUT)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -24,6 +21,13 @@ pub struct Cli {
     #[command(flatten)]
     pub talk: Talk,
 }
+
+const ABOUT: &str = "\
+EKK is OpenSearch (once Elasticsearch), Firehose and Kibana. STACK is a YAML file, a directory of them, or `-` for \
+standard input; without one it is `ekk.yaml` here.
+
+Exit codes: 0 done, 1 failed, 2 usage or invalid spec, 3 changes pending (`plan --exit-code`), 4 refused, 5 still \
+under way (--no-wait, --timeout), 130 interrupted.";
 
 impl Cli {
     /// Tells whether this is the process that serves the local AWS in the background.
@@ -35,6 +39,7 @@ impl Cli {
 
 /// Flags that every command takes.
 #[derive(Args, Clone, Copy, Debug)]
+#[command(next_help_heading = "Output")]
 pub struct Talk {
     /// Say only results and errors
     #[arg(short, long, global = true, conflicts_with = "verbose")]
@@ -44,8 +49,8 @@ pub struct Talk {
     #[arg(short, long, global = true)]
     pub verbose: bool,
 
-    /// When to use colour; NO_COLOR is honoured
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    /// When to use colour: auto, always or never; NO_COLOR is honoured
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_possible_values = true)]
     pub color: Color,
 }
 
@@ -64,19 +69,14 @@ pub enum Color {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Create or change what the file says: shows the plan, then does it
-    ///
-    /// With nothing to do it says so and writes nothing. On a terminal it asks once before it changes anything on
-    /// AWS; without one, --yes or --expect is required. Ctrl-C is safe: AWS goes on, and the same command takes up
-    /// from there.
+    #[command(after_help = ABOUT_UP)]
     Up(Up),
 
     /// Show what `up` would do, and do nothing
     Plan(PlanArgs),
 
     /// Delete what this stack owns, in the safe order; keeps the backup bucket
-    ///
-    /// Deleting a domain is the hazard `delete-data`: on a terminal the stack's name is typed, elsewhere --yes
-    /// --allow delete-data is required, on the local AWS too.
+    #[command(after_help = ABOUT_DOWN)]
     Down(Down),
 
     /// Show each resource as it is live, and which settings differ from the file
@@ -92,17 +92,28 @@ pub enum Command {
     Local(Local),
 
     /// What other tools call `up`
-    #[command(hide = true, alias = "deploy", alias = "create")]
+    #[command(hide = true, alias = "deploy", alias = "create", disable_help_flag = true)]
     Apply(Elsewhere),
 
     /// What other tools call `down`
-    #[command(hide = true, alias = "delete", alias = "rm")]
+    #[command(hide = true, alias = "delete", alias = "rm", disable_help_flag = true)]
     Destroy(Elsewhere),
 
     /// What other tools call `plan`
-    #[command(hide = true, alias = "preview")]
+    #[command(hide = true, alias = "preview", disable_help_flag = true)]
     Diff(Elsewhere),
 }
+
+const ABOUT_UP: &str = "\
+With nothing to do it says so and writes nothing. On a terminal it asks once before it changes anything on AWS; \
+without one, --yes or --expect is required. Ctrl-C is safe: AWS goes on, and the same command takes up from there.
+
+HAZARD:   delete-data, blue-green, interrupt-delivery, widen-access, replace
+RESOURCE: role, bucket, log-group, domain, index-template, stream, index-pattern";
+
+const ABOUT_DOWN: &str = "\
+Deleting a domain is the hazard `delete-data`: on a terminal the stack's name is typed, elsewhere --yes --allow \
+delete-data is required, on the local AWS too.";
 
 /// Anything that follows a word of another tool.
 #[derive(Args, Debug)]
@@ -114,6 +125,7 @@ pub struct Elsewhere {
 
 /// Where the stacks live.
 #[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Where")]
 pub struct Place {
     /// Use the embedded local AWS instead of AWS
     #[arg(long)]
@@ -130,9 +142,10 @@ pub struct Place {
 
 /// The form of the result on standard output.
 #[derive(Args, Clone, Copy, Debug)]
+#[command(next_help_heading = "Output")]
 pub struct Output {
-    /// The form of the result
-    #[arg(short = 'o', long = "format", value_name = "FORM", default_value = "text")]
+    /// The form of the result: text, json (its shape is in docs/cli.md) or markdown
+    #[arg(short = 'o', long = "format", value_name = "FORM", default_value = "text", hide_possible_values = true)]
     pub format: Format,
 }
 
@@ -149,6 +162,7 @@ pub enum Format {
 
 /// What is allowed to a plan.
 #[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "What is allowed")]
 pub struct Allow {
     /// Allow a hazard, for all resources or for one; may be repeated
     #[arg(long = "allow", value_name = "HAZARD[:RESOURCE]")]
@@ -177,6 +191,7 @@ impl Allow {
 
 /// How a plan is applied.
 #[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "How it is done")]
 pub struct Apply {
     /// Do not ask
     #[arg(short, long)]
@@ -198,7 +213,7 @@ pub struct Apply {
 /// `ekk up`.
 #[derive(Args, Debug)]
 pub struct Up {
-    /// The stacks
+    /// YAML files, directories of them, or `-`; without one `ekk.yaml` here
     #[arg(value_name = "STACK")]
     pub stacks: Vec<PathBuf>,
 
@@ -223,7 +238,7 @@ pub struct Up {
 /// `ekk plan`.
 #[derive(Args, Debug)]
 pub struct PlanArgs {
-    /// The stacks
+    /// YAML files, directories of them, or `-`; without one `ekk.yaml` here
     #[arg(value_name = "STACK")]
     pub stacks: Vec<PathBuf>,
 
@@ -257,7 +272,7 @@ pub struct PlanArgs {
 /// `ekk down`.
 #[derive(Args, Debug)]
 pub struct Down {
-    /// The stack
+    /// A YAML file or `-`; without one `ekk.yaml` here
     #[arg(value_name = "STACK")]
     pub stack: Option<PathBuf>,
 
@@ -273,7 +288,7 @@ pub struct Down {
     pub apply: Apply,
 
     /// Allow a hazard, for all resources or for one; may be repeated
-    #[arg(long = "allow", value_name = "HAZARD[:RESOURCE]")]
+    #[arg(long = "allow", value_name = "HAZARD[:RESOURCE]", help_heading = "What is allowed")]
     pub allowed: Vec<Allowance>,
 
     /// The form of the result.
@@ -284,7 +299,7 @@ pub struct Down {
 /// `ekk status`.
 #[derive(Args, Debug)]
 pub struct Status {
-    /// The stacks
+    /// YAML files, directories of them, or `-`; without one `ekk.yaml` here
     #[arg(value_name = "STACK")]
     pub stacks: Vec<PathBuf>,
 
@@ -299,7 +314,7 @@ pub struct Status {
 /// `ekk validate`.
 #[derive(Args, Debug)]
 pub struct Validate {
-    /// The stacks
+    /// YAML files, directories of them, or `-`; without one `ekk.yaml` here
     #[arg(value_name = "STACK")]
     pub stacks: Vec<PathBuf>,
 }
