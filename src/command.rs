@@ -8,6 +8,7 @@ mod prepare;
 mod progress;
 mod schema;
 mod status;
+mod tally;
 mod up;
 mod validate;
 
@@ -34,9 +35,9 @@ pub async fn run(cli: Cli) -> Exit {
         Command::Validate(args) => validate::run(&args, talk),
         Command::Schema => schema::run(),
         Command::Local(args) => local::run(args, talk).await,
-        Command::Apply(_) => Err(our_word("apply", "up")),
-        Command::Destroy(_) => Err(our_word("destroy", "down")),
-        Command::Diff(_) => Err(our_word("diff", "plan")),
+        Command::Apply(_) => Err(our_word("`apply`, `deploy` or `create`", "up")),
+        Command::Destroy(_) => Err(our_word("`destroy`, `delete` or `rm`", "down")),
+        Command::Diff(_) => Err(our_word("`diff` or `preview`", "plan")),
     };
     result.unwrap_or_else(|error| {
         tell_error(&error);
@@ -45,7 +46,7 @@ pub async fn run(cli: Cli) -> Exit {
 }
 
 fn our_word(theirs: &str, ours: &str) -> Error {
-    Error::usage(format!("ekk has no `{theirs}`")).hint(format!("it is called `ekk {ours}` here"))
+    Error::usage(format!("what other tools call {theirs} has another name here")).hint(format!("type `ekk {ours}`"))
 }
 
 /// Writes an error with its exit code and the ways out to standard error.

@@ -6,11 +6,12 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::tell;
+use crate::cli::Apply;
 use crate::error::{Error, ErrorKind, Result};
 use crate::plan::Plan;
 
 /// Tells whether there is a person to ask.
-pub(super) fn can_ask() -> bool {
+fn can_ask() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
 }
 
@@ -38,11 +39,76 @@ fn ask(question: &str) -> Result<String> {
 /// The least part of a fingerprint that names a plan: 32 bits.
 const SHORTEST: usize = 8;
 
-/// Checks a plan against `--expect FINGERPRINT|PLAN.json`.
-pub(super) fn expected(plan: &Plan, expect: &str) -> Result<()> {
-    let wanted = wanted(plan, expect)?;
+/// What `--expect FINGERPRINT|PLAN.json` names.
+#[derive(Debug)]
+pub(super) enum Expectation {
+    /// A fingerprint, or the beginning of one.
+    Fingerprint(String),
+    /// What `ekk plan --out` wrote: its path, and each plan in it.
+    File(String, Vec<Value>),
+}
+
+/// Looks at what answers the question in advance, before anything is sent: no answer and nobody to ask is a mistake
+/// on the command line, and so is an expectation that cannot be read.
+pub(super) fn prepared(apply: &Apply, question: Question) -> Result<Option<Expectation>> {
+    let expectation = apply.expect.as_deref().map(expectation).transpose()?;
+    match question {
+        Question::None => {}
+        Question::Asked => {
+            if !apply.yes && expectation.is_none() && !can_ask() {
+                return Err(Error::usage("there is no terminal to ask on")
+                    .hint("pass --yes, or --expect with the plan's fingerprint"));
+            }
+        }
+    }
+    Ok(expectation)
+}
+
+/// Whether a command asks before it changes anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Question {
+    /// It never asks.
+    None,
+    /// It asks unless it is answered in advance.
+    Asked,
+}
+
+fn expectation(expect: &str) -> Result<Expectation> {
+    let is_fingerprint =
+        expect.len() >= SHORTEST && expect.len() <= 64 && expect.bytes().all(|b| b.is_ascii_hexdigit());
+    if is_fingerprint && !Path::new(expect).exists() {
+        return Ok(Expectation::Fingerprint(expect.to_lowercase()));
+    }
+    let text = std::fs::read_to_string(expect).map_err(|error| {
+        Error::usage(format!("--expect {expect}: {error}"))
+            .hint("pass a fingerprint of 8 hexadecimal digits or more, or a file that `ekk plan --out` wrote")
+    })?;
+    let plans = serde_json::from_str(&text).ok().and_then(|json: Value| json["stacks"].as_array().cloned());
+    let plans = plans.ok_or_else(|| {
+        Error::usage(format!("--expect {expect}: it is not a plan")).hint("write it with `ekk plan --out FILE`")
+    })?;
+    Ok(Expectation::File(expect.to_owned(), plans))
+}
+
+/// Checks a plan against `--expect`.
+pub(super) fn expected(plan: &Plan, expectation: &Expectation) -> Result<()> {
+    let wanted = match expectation {
+        Expectation::Fingerprint(fingerprint) => fingerprint,
+        Expectation::File(path, plans) => plans
+            .iter()
+            .find(|known| known["stack"] == plan.stack.as_str() && known["region"] == plan.target.region.as_str())
+            .and_then(|known| known["fingerprint"].as_str())
+            .filter(|fingerprint| fingerprint.len() == 64)
+            .ok_or_else(|| {
+                Error::refused(format!(
+                    "--expect {path}: no plan of stack {} in {} stands in it",
+                    plan.stack, plan.target.region
+                ))
+                .hint("write it with `ekk plan --out FILE`")
+            })?,
+    };
     let found = plan.fingerprint();
-    if found.starts_with(&wanted) {
+    if found.starts_with(wanted) {
         return Ok(());
     }
     Err(Error::refused(format!(
@@ -52,32 +118,4 @@ pub(super) fn expected(plan: &Plan, expect: &str) -> Result<()> {
         &wanted[..wanted.len().min(16)]
     ))
     .hint("look at the plan above; if it is what you want, pass its fingerprint"))
-}
-
-fn wanted(plan: &Plan, expect: &str) -> Result<String> {
-    let is_fingerprint =
-        expect.len() >= SHORTEST && expect.len() <= 64 && expect.bytes().all(|b| b.is_ascii_hexdigit());
-    if is_fingerprint && !Path::new(expect).exists() {
-        return Ok(expect.to_lowercase());
-    }
-    let text = std::fs::read_to_string(expect).map_err(|error| {
-        Error::usage(format!("--expect {expect}: {error}"))
-            .hint("pass a fingerprint of 8 hexadecimal digits or more, or a file that `ekk plan --out` wrote")
-    })?;
-    let not_a_plan = || {
-        Error::usage(format!(
-            "--expect {expect}: no plan of stack {} in {} stands in it",
-            plan.stack, plan.target.region
-        ))
-        .hint("write it with `ekk plan --out FILE`")
-    };
-    let json: Value = serde_json::from_str(&text).map_err(|_| not_a_plan())?;
-    let plans = json["stacks"].as_array().ok_or_else(not_a_plan)?;
-    plans
-        .iter()
-        .find(|known| known["stack"] == plan.stack.as_str() && known["region"] == plan.target.region.as_str())
-        .and_then(|known| known["fingerprint"].as_str())
-        .filter(|fingerprint| fingerprint.len() == 64)
-        .map(ToOwned::to_owned)
-        .ok_or_else(not_a_plan)
 }

@@ -4,9 +4,10 @@ use std::time::Instant;
 
 use serde_json::json;
 
+use super::confirm::Question;
 use super::plan::{Asked, Backup, Planned, Wanted, make};
 use super::progress::progress;
-use super::up::{announce, check, deadline, exit_of, interrupt, no_terminal, tell_report};
+use super::up::{announce, check, deadline, exit_of, interrupt, tell_report};
 use super::{confirm, prepare, print_json, tell};
 use crate::apply::{self, Permissions, Report};
 use crate::cli::{Allow, Down, Format, Talk};
@@ -27,6 +28,7 @@ pub(super) async fn run(args: Down, talk: Talk) -> Result<Exit> {
             return Err(Error::usage("`ekk down` takes one stack a call").hint("name one file"));
         }
     };
+    let expectation = confirm::prepared(&args.apply, Question::Asked)?;
     let local = prepare::place_of(&args.place, talk).await?;
     let backup = if args.delete_backup { Backup::Delete } else { Backup::Keep };
     // Deleting adopts nothing, and a domain that goes is not asked for a dry run.
@@ -44,49 +46,42 @@ pub(super) async fn run(args: Down, talk: Talk) -> Result<Exit> {
     for loss in losses::of(&made.prepared.session, &made.plan).await {
         tell(&format!("{}will be lost{:#}: {loss}\n", render::BAD, render::BAD));
     }
-    let allowed = match agree(&made, &args)? {
-        Some(allowed) => allowed,
-        None => {
-            tell("Nothing was deleted.\n");
-            return Ok(Exit::Refused);
-        }
-    };
-    if let Some(refused) = check(&made, &allowed, args.apply.expect.as_deref())? {
-        return Ok(refused);
+    let is_answered = args.apply.yes || expectation.is_some();
+    let mut allowed = args.allowed.clone();
+    if !is_answered {
+        // The stack's name, typed, stands for this flag.
+        allowed.push(Allowance { hazard: Hazard::DeleteData, kind: None });
+    }
+    // Nobody is asked about what would be refused anyway.
+    if let Some(objections) = check(&made, &allowed, expectation.as_ref())? {
+        tell(&objections);
+        return Ok(Exit::Refused);
+    }
+    if !is_answered && !agrees(&made)? {
+        tell("Nothing was deleted.\n");
+        return Ok(Exit::Refused);
     }
     let permissions = Permissions { allowed, ..Permissions::default() };
     let began = Instant::now();
     let (report, interruption) = apply::apply(&made.prepared.session, &made.plan, &permissions, interrupt()).await;
-    let value = tell_report(&made, &report, interruption, began.elapsed(), args.output.format, talk)?;
+    let elapsed = began.elapsed();
+    tell_report(&made, &report, interruption, elapsed, args.output.format, talk)?;
     if args.output.format == Format::Json {
+        let value = render::report_json(&made.plan, &report, elapsed.as_secs_f64());
         print_json(&json!({"format": FORMAT, "stacks": [value]}))?;
     }
     Ok(exit_of(&report, interruption))
 }
 
-/// Returns what is allowed: what the flags say, and on a terminal what the stack's name, typed, stands for. `None` when
-/// the person said no.
-fn agree(made: &Planned, args: &Down) -> Result<Option<Vec<Allowance>>> {
-    let mut allowed = args.allowed.clone();
-    if args.apply.yes || args.apply.expect.is_some() {
-        return Ok(Some(allowed));
-    }
-    if !confirm::can_ask() {
-        return Err(no_terminal());
-    }
+/// Asks for the stack's name where data would be lost, else for a yes.
+fn agrees(made: &Planned) -> Result<bool> {
     let stack = &made.plan.stack;
     let place = format!("{}, {}", made.header.account(), made.header.target.region);
     let loses_data =
         made.plan.changes.iter().any(|change| change.hazards.iter().any(|note| note.hazard == Hazard::DeleteData));
     if loses_data {
-        let question = format!("To delete it from {place}, type the stack's name ({stack}):");
-        if !confirm::typed(&question, stack)? {
-            return Ok(None);
-        }
-        allowed.push(Allowance { hazard: Hazard::DeleteData, kind: None });
-        return Ok(Some(allowed));
+        return confirm::typed(&format!("To delete it from {place}, type the stack's name ({stack}):"), stack);
     }
     let deletes = made.plan.count(Action::Delete);
-    let question = format!("Delete {} from {place}?", render::counted(deletes, "resource", "resources"));
-    Ok(confirm::yes(&question)?.then_some(allowed))
+    confirm::yes(&format!("Delete {} from {place}?", render::counted(deletes, "resource", "resources")))
 }

@@ -1,13 +1,12 @@
 //! `ekk plan`: what `up` or `down` would do, and nothing else.
 
-use serde_json::json;
-
 use super::prepare::{self, File, Prepared};
-use super::{mention, print, print_json, tell};
+use super::tally::Tally;
+use super::{mention, print, tell};
 use crate::cli::{Allow, Format, Place, PlanArgs, Talk, Up};
 use crate::error::{Error, Exit, Result};
 use crate::guard;
-use crate::plan::{self, FORMAT, Plan, Verb};
+use crate::plan::{self, Plan, Verb};
 use crate::preflight::{self, Preflight};
 use crate::read;
 use crate::render::{self, Detail, Header};
@@ -24,46 +23,51 @@ pub(super) async fn run(args: PlanArgs, talk: Talk) -> Result<Exit> {
         (true, false) => Wanted::Down(Backup::Keep),
         (true, true) => Wanted::Down(Backup::Delete),
     };
-    let mut exit = Exit::Done;
-    let mut plans = Vec::new();
+    let mut tally = Tally::new(&files, "planned");
+    let sources: Vec<String> = files.iter().map(|file| file.source.clone()).collect();
     for file in files {
+        let source = file.source.clone();
         let asked = Asked { wanted, allow: &args.allow, place: &args.place, local: local.as_deref() };
         let planned = match make(file, &asked, Deadline::Never, Progress::silent()).await {
             Ok(planned) => planned,
             Err(error) => {
-                super::tell_error(&error);
-                exit = exit.worst(error.exit());
+                tally.failed(&source, &error);
                 continue;
             }
         };
         let objections = guard::objections(&planned.plan, &args.allow.allowed);
         show(&planned, args.output.format, talk)?;
         if !objections.is_empty() {
-            let source = &planned.prepared.file.source;
-            let why = render::objections(&planned.plan, &objections, source, &planned.prepared.file.loaded.places);
+            let places = &planned.prepared.file.loaded.places;
+            let why = render::objections(&planned.plan, &objections, &source, places, &planned.command());
             let verb = if args.destroy { "down" } else { "up" };
             tell(&format!("`ekk {verb}` would be {why}"));
         }
-        if args.exit_code {
-            exit = exit.worst(match (objections.is_empty(), planned.plan.is_empty()) {
-                (false, _) => Exit::Refused,
-                (true, false) => Exit::ChangesPending,
-                (true, true) => Exit::Done,
-            });
-        }
-        plans.push(render::plan_json(&planned.plan));
+        let exit = match (args.exit_code, objections.is_empty(), planned.plan.is_empty()) {
+            (false, _, _) | (true, true, true) => Exit::Done,
+            (true, false, _) => Exit::Refused,
+            (true, true, false) => Exit::ChangesPending,
+        };
+        tally.ended(&source, exit, render::plan_json(&planned.plan));
     }
-    let json = json!({"format": FORMAT, "stacks": plans});
-    if args.output.format == Format::Json {
-        print_json(&json)?;
-    }
+    tally.print(args.output.format)?;
     if let Some(path) = &args.out {
-        let text = serde_json::to_string_pretty(&json).map_err(|error| Error::failed(error.to_string()))?;
+        let text = serde_json::to_string_pretty(&tally.json()).map_err(|error| Error::failed(error.to_string()))?;
         std::fs::write(path, text + "\n")
             .map_err(|error| Error::failed(format!("--out {}: {error}", path.display())))?;
-        mention(talk, &format!("The plan is kept in {}: `ekk up --expect {0}` does exactly it.\n", path.display()));
+        let command = command(wanted, &prepare::flags(&args.place), &sources.join(" "));
+        mention(talk, &format!("The plan is kept in {}: `{command} --expect {0}` does exactly it.\n", path.display()));
     }
-    Ok(exit)
+    Ok(tally.exit())
+}
+
+/// Returns what a user types to have a plan done.
+fn command(wanted: Wanted, flags: &str, sources: &str) -> String {
+    match wanted {
+        Wanted::Up => format!("ekk up{flags} {sources}"),
+        Wanted::Down(Backup::Keep) => format!("ekk down{flags} {sources}"),
+        Wanted::Down(Backup::Delete) => format!("ekk down --delete-backup{flags} {sources}"),
+    }
 }
 
 /// Returns the arguments of `ekk plan` that mean `ekk up --dry-run`.
@@ -106,14 +110,27 @@ pub(super) struct Planned {
     pub(super) header: Header,
     pub(super) plan: Plan,
     pub(super) live: Live,
+    /// The flags that lead to the same place again.
+    pub(super) flags: String,
+    wanted: Wanted,
+}
+
+impl Planned {
+    /// Returns what a user types to have this plan done.
+    pub(super) fn command(&self) -> String {
+        command(self.wanted, &self.flags, &self.prepared.file.source)
+    }
 }
 
 /// Reads what is live and plans. Writes nothing.
 pub(super) async fn make(file: File, asked: &Asked<'_>, deadline: Deadline, progress: Progress) -> Result<Planned> {
     let prepared = prepare::connect(file, asked.place, asked.local, deadline, progress).await?;
-    let (live, header) =
-        futures_util::join!(read::live(&prepared.session, &prepared.names), prepared.header(asked.local));
-    let header = header?;
+    // Without an identity (no network, no credentials) the reads fail as well, each after all its retries: they are
+    // not waited for.
+    let (live, header) = futures_util::try_join!(
+        async { Ok(read::live(&prepared.session, &prepared.names).await) },
+        prepared.header(asked.local)
+    )?;
     let spec = &prepared.file.loaded.spec;
     resolve::check_place(spec, &header.target)?;
     let live = live?;
@@ -143,7 +160,8 @@ pub(super) async fn make(file: File, asked: &Asked<'_>, deadline: Deadline, prog
     if let Some(answer) = answer {
         plan.take_dry_run(answer);
     }
-    Ok(Planned { prepared, header, plan, live })
+    let flags = prepare::flags(asked.place);
+    Ok(Planned { prepared, header, plan, live, flags, wanted: asked.wanted })
 }
 
 /// What exists without ekk is never deleted, so it is not read as something that must go.

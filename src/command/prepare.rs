@@ -58,6 +58,21 @@ fn command_word(source: &Source) -> String {
     }
 }
 
+/// Returns the flags that lead to the same place again, each with a space before it.
+pub(super) fn flags(place: &Place) -> String {
+    let Place { local, region, profile } = place;
+    let mut flags = String::new();
+    if *local {
+        flags.push_str(" --local");
+    }
+    for (flag, value) in [("region", region), ("profile", profile)] {
+        if let Some(value) = value {
+            flags.push_str(&format!(" --{flag} {value}"));
+        }
+    }
+    flags
+}
+
 /// The embedded local AWS where `--local` asks for it, started when it does not run.
 pub(super) async fn place_of(place: &Place, talk: Talk) -> Result<Option<String>> {
     if !place.local {
@@ -79,6 +94,8 @@ pub(super) struct Prepared {
     pub(super) session: Session,
     /// Its names; `{account}` may still stand in them.
     pub(super) names: Names,
+    /// `--profile`.
+    profile: Option<String>,
 }
 
 /// Connects to where one stack lives. Sends nothing.
@@ -111,19 +128,30 @@ pub(super) async fn connect(
     let pace = if local.is_some() { Pace::LOCAL } else { Pace::AWS };
     let names = resolve::names(spec, &aws.region);
     let session = Session::new(aws, Waiting { pace, deadline, progress });
-    Ok(Prepared { file, session, names })
+    Ok(Prepared { file, session, names, profile: place.profile.clone() })
 }
 
 impl Prepared {
     /// Returns the first line of the output.
     pub(super) async fn header(&self, local: Option<&str>) -> Result<Header> {
-        let caller = self.session.caller().await?;
+        let caller = self.session.caller().await.map_err(|error| self.name_profile(error))?;
         Ok(Header {
             target: caller.target.clone(),
             alias: self.alias(local).await,
             caller: caller.arn.clone(),
             local: local.map(ToOwned::to_owned),
         })
+    }
+
+    /// Says which profile was meant where there are no credentials: a name that no file holds is the commonest reason.
+    fn name_profile(&self, error: Error) -> Error {
+        let named = self.profile.clone().or_else(|| std::env::var("AWS_PROFILE").ok());
+        match named {
+            Some(profile) if error.message.contains("no credentials found") => {
+                error.hint(format!("is there a profile `{profile}` in ~/.aws/config or ~/.aws/credentials?"))
+            }
+            Some(_) | None => error,
+        }
     }
 
     /// A person who looks is told the account's alias, where it may be read; a program does without the call.

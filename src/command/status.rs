@@ -1,13 +1,12 @@
 //! `ekk status`: each resource as it is live, and which settings differ from the file.
 
-use serde_json::json;
-
 use super::plan::{Asked, Planned, Wanted, make};
-use super::{prepare, print, print_json};
+use super::tally::Tally;
+use super::{prepare, print};
 use crate::aws::{DomainScheme, Session};
 use crate::cli::{self, Allow, Format, Talk};
 use crate::error::{Exit, Result};
-use crate::plan::{Action, FORMAT, FieldChange};
+use crate::plan::{Action, FieldChange};
 use crate::render::{self, ResourceStatus, StackStatus, State};
 use crate::resource::bucket::BucketSettings;
 use crate::resource::domain::DomainSettings;
@@ -26,29 +25,28 @@ pub(super) async fn run(args: cli::Status, talk: Talk) -> Result<Exit> {
     let local = prepare::place_of(&args.place, talk).await?;
     // Nothing is written, so what nobody owns is compared as if it were to be adopted; its owner stands as a difference.
     let allow = Allow { allowed: Vec::new(), adopt: Some(Vec::new()), no_dry_run: true };
-    let mut exit = Exit::Done;
-    let mut values = Vec::new();
+    let mut tally = Tally::new(&files, "looked at");
     for file in files {
+        let source = file.source.clone();
         let asked = Asked { wanted: Wanted::Up, allow: &allow, place: &args.place, local: local.as_deref() };
-        match make(file, &asked, Deadline::Never, Progress::silent()).await {
-            Ok(made) => {
-                let status = status_of(&made).await?;
+        let found = async {
+            let made = make(file, &asked, Deadline::Never, Progress::silent()).await?;
+            Ok((status_of(&made).await?, made.header))
+        };
+        match found.await {
+            Ok((status, header)) => {
                 match args.output.format {
-                    Format::Text => print(&render::status(&status, &made.header))?,
-                    Format::Markdown => print(&render::status_markdown(&status, &made.header))?,
-                    Format::Json => values.push(render::status_json(&status, &made.header)),
+                    Format::Text => print(&render::status(&status, &header))?,
+                    Format::Markdown => print(&render::status_markdown(&status, &header))?,
+                    Format::Json => {}
                 }
+                tally.ended(&source, Exit::Done, render::status_json(&status, &header));
             }
-            Err(error) => {
-                super::tell_error(&error);
-                exit = exit.worst(error.exit());
-            }
+            Err(error) => tally.failed(&source, &error),
         }
     }
-    if args.output.format == Format::Json {
-        print_json(&json!({"format": FORMAT, "stacks": values}))?;
-    }
-    Ok(exit)
+    tally.print(args.output.format)?;
+    Ok(tally.exit())
 }
 
 async fn status_of(made: &Planned) -> Result<StackStatus> {

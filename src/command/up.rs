@@ -3,16 +3,18 @@
 use std::time::{Duration, Instant};
 
 use futures_util::stream::{self, StreamExt as _};
-use serde_json::{Value, json};
+use tokio::signal::unix::{SignalKind, signal};
 
+use super::confirm::{Expectation, Question};
 use super::plan::{Asked, Planned, Wanted, make};
 use super::progress::progress;
-use super::{confirm, mention, prepare, print, print_json, tell};
+use super::tally::Tally;
+use super::{confirm, mention, prepare, print, tell};
 use crate::apply::{self, End, Interruption, Permissions, Report};
 use crate::cli::{Apply, Format, Talk, Up};
-use crate::error::{Error, Exit, Result};
+use crate::error::{Exit, Result};
 use crate::guard::{self, Allowance};
-use crate::plan::{FORMAT, Verb};
+use crate::plan::Verb;
 use crate::render::{self, Detail};
 use crate::wait::Deadline;
 
@@ -22,56 +24,54 @@ const STACKS_AT_ONCE: usize = 8;
 /// Runs `ekk up`.
 pub(super) async fn run(args: Up, talk: Talk) -> Result<Exit> {
     let files = prepare::load(&args.stacks)?;
+    let question = if args.place.local { Question::None } else { Question::Asked };
+    let expectation = confirm::prepared(&args.apply, question)?;
     let local = prepare::place_of(&args.place, talk).await?;
     let several = files.len() > 1;
-    let mut exit = Exit::Done;
+    let mut tally = Tally::new(&files, "done");
     let mut planned = Vec::new();
     for file in files {
+        let source = file.source.clone();
         let asked = Asked { wanted: Wanted::Up, allow: &args.allow, place: &args.place, local: local.as_deref() };
         let label = several.then(|| file.loaded.spec.stack.clone());
         match make(file, &asked, deadline(&args.apply), progress(talk, label)).await {
             Ok(made) => planned.push(made),
-            Err(error) => {
-                super::tell_error(&error);
-                exit = exit.worst(error.exit());
-            }
+            Err(error) => tally.failed(&source, &error),
         }
     }
     let mut agreed = Vec::new();
-    let mut reports = Vec::new();
     for made in planned {
         announce(&made, args.output.format, talk)?;
-        match check(&made, &args.allow.allowed, args.apply.expect.as_deref()) {
-            Err(error) => {
-                super::tell_error(&error);
-                exit = exit.worst(error.exit());
+        let source = &made.prepared.file.source;
+        match check(&made, &args.allow.allowed, expectation.as_ref()) {
+            Err(error) => tally.failed(source, &error),
+            Ok(Some(objections)) => {
+                tell(&objections);
+                tally.stopped(source, Exit::Refused, render::plain(&objections).trim_end(), &[]);
             }
-            Ok(Some(refused)) => exit = exit.worst(refused),
             Ok(None) if made.plan.is_empty() => {
                 let nothing = Report { outcomes: Vec::new() };
-                reports.push(render::report_json(&made.plan, &nothing, 0.0));
+                tally.ended(source, Exit::Done, render::report_json(&made.plan, &nothing, 0.0));
             }
             Ok(None) => agreed.push(made),
         }
     }
     if !agreed.is_empty() {
-        match ask(&agreed, &args.apply, local.is_some())? {
+        match ask(&agreed, &args.apply, question)? {
             Answer::Yes => {
                 let permissions = Permissions { allowed: args.allow.allowed.clone(), adopt: args.allow.adopt() };
-                let (ended, values) = do_all(agreed, &permissions, args.output.format, talk).await?;
-                exit = exit.worst(ended);
-                reports.extend(values);
+                do_all(agreed, &permissions, args.output.format, talk, &mut tally).await?;
             }
             Answer::No => {
                 tell("Nothing was changed.\n");
-                exit = exit.worst(Exit::Refused);
+                for made in &agreed {
+                    tally.stopped(&made.prepared.file.source, Exit::Refused, "the answer was no", &[]);
+                }
             }
         }
     }
-    if args.output.format == Format::Json {
-        print_json(&json!({"format": FORMAT, "stacks": reports}))?;
-    }
-    Ok(exit)
+    tally.print(args.output.format)?;
+    Ok(tally.exit())
 }
 
 /// Tells when long waits end.
@@ -96,13 +96,13 @@ pub(super) fn announce(made: &Planned, format: Format, talk: Talk) -> Result<()>
     }
 }
 
-/// Checks what stands in the way and what was expected, before anything is touched.
-pub(super) fn check(made: &Planned, allowed: &[Allowance], expect: Option<&str>) -> Result<Option<Exit>> {
+/// Checks what stands in the way and what was expected, before anything is touched. Returns the objections, in words.
+pub(super) fn check(made: &Planned, allowed: &[Allowance], expect: Option<&Expectation>) -> Result<Option<String>> {
     let objections = guard::objections(&made.plan, allowed);
     if !objections.is_empty() {
         let file = &made.prepared.file;
-        tell(&render::objections(&made.plan, &objections, &file.source, &file.loaded.places));
-        return Ok(Some(Exit::Refused));
+        let (source, places) = (&file.source, &file.loaded.places);
+        return Ok(Some(render::objections(&made.plan, &objections, source, places, &made.command())));
     }
     if let Some(expect) = expect {
         confirm::expected(&made.plan, expect)?;
@@ -115,12 +115,9 @@ enum Answer {
     No,
 }
 
-fn ask(agreed: &[Planned], apply: &Apply, is_local: bool) -> Result<Answer> {
-    if apply.yes || apply.expect.is_some() || is_local {
+fn ask(agreed: &[Planned], apply: &Apply, question: Question) -> Result<Answer> {
+    if question == Question::None || apply.yes || apply.expect.is_some() {
         return Ok(Answer::Yes);
-    }
-    if !confirm::can_ask() {
-        return Err(no_terminal());
     }
     let changes: usize = agreed.iter().map(|made| made.plan.changes.len()).sum();
     let places: Vec<String> = agreed
@@ -133,20 +130,16 @@ fn ask(agreed: &[Planned], apply: &Apply, is_local: bool) -> Result<Answer> {
     Ok(if confirm::yes(&question)? { Answer::Yes } else { Answer::No })
 }
 
-pub(super) fn no_terminal() -> Error {
-    Error::usage("there is no terminal to ask on").hint("pass --yes, or --expect with the plan's fingerprint")
-}
-
 /// Applies several plans at the same time and reports each as it ends.
 async fn do_all(
     agreed: Vec<Planned>,
     permissions: &Permissions,
     format: Format,
     talk: Talk,
-) -> Result<(Exit, Vec<Value>)> {
+    tally: &mut Tally,
+) -> Result<()> {
     let (stop, stopped) = tokio::sync::watch::channel(false);
-    let mut exit = Exit::Done;
-    let mut values = Vec::new();
+    let mut printed = Ok(());
     let work = stream::iter(&agreed)
         .map(|made| {
             let mut stopped = stopped.clone();
@@ -172,30 +165,26 @@ async fn do_all(
             }
             ended = work.next() => {
                 let Some((made, report, interruption, elapsed)) = ended else { break };
-                exit = exit.worst(exit_of(&report, interruption));
-                values.push(tell_report(made, &report, interruption, elapsed, format, talk)?);
+                let json = render::report_json(&made.plan, &report, elapsed.as_secs_f64());
+                tally.ended(&made.prepared.file.source, exit_of(&report, interruption), json);
+                // A reader that went away must not end the work on the other stacks.
+                printed = printed.and(tell_report(made, &report, interruption, elapsed, format, talk));
             }
         }
     }
-    Ok((exit, values))
+    printed
 }
 
-/// Resolves at Ctrl-C, and at SIGTERM where there is one.
-pub(super) async fn interrupt() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminate.recv() => {}
-            }
-            return;
+/// Resolves at Ctrl-C and at SIGTERM. Listens from this call on, not from the first poll.
+pub(super) fn interrupt() -> impl Future<Output = ()> {
+    let signals = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
+    async move {
+        // Where a signal cannot be listened for, its default action ends the process, which is as safe.
+        let (Ok(mut interrupt), Ok(mut terminate)) = signals else { return std::future::pending().await };
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
         }
-    }
-    // Where no signal can be listened for, the default action ends the process, which is as safe.
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
     }
 }
 
@@ -214,7 +203,7 @@ pub(super) fn exit_of(report: &Report, interruption: Interruption) -> Exit {
     })
 }
 
-/// Prints what became of one plan and returns it as JSON.
+/// Prints what became of one plan; JSON is printed at the end, for all stacks at once.
 pub(super) fn tell_report(
     made: &Planned,
     report: &Report,
@@ -222,19 +211,16 @@ pub(super) fn tell_report(
     elapsed: Duration,
     format: Format,
     talk: Talk,
-) -> Result<Value> {
+) -> Result<()> {
     let seconds = elapsed.as_secs_f64();
     match format {
         Format::Text => {
             let next = if talk.quiet || made.plan.verb == Verb::Down { Vec::new() } else { next_steps(made) };
-            print(&render::report(&made.plan, report, interruption, seconds, &next, &made.header))?;
+            print(&render::report(&made.plan, report, interruption, seconds, &next, &made.header))
         }
-        Format::Markdown => {
-            print(&render::report_markdown(&made.plan, report, interruption, seconds, &made.header))?;
-        }
-        Format::Json => {}
+        Format::Markdown => print(&render::report_markdown(&made.plan, report, interruption, seconds, &made.header)),
+        Format::Json => Ok(()),
     }
-    Ok(render::report_json(&made.plan, report, seconds))
 }
 
 /// What a user does next: where to send, and where to look.
@@ -244,9 +230,7 @@ fn next_steps(made: &Planned) -> Vec<(String, String)> {
     let mut next = vec![("send".to_owned(), format!("JSON records, one a line, to delivery stream {}", names.stream))];
     if made.header.local.is_some() {
         next.push(("point".to_owned(), "a program at it: ekk local run -- CMD".to_owned()));
-        next.push(("look".to_owned(), format!("ekk status --local {source}")));
-    } else {
-        next.push(("look".to_owned(), format!("ekk status {source}")));
     }
+    next.push(("look".to_owned(), format!("ekk status{} {source}", made.flags)));
     next
 }

@@ -2,14 +2,16 @@
 
 use std::fmt::Write as _;
 
+use super::plan_text::marker;
 use super::{BAD, counted, key_in_file};
 use crate::guard::Objections;
-use crate::plan::{Change, Plan, Verb};
+use crate::plan::{Change, Plan};
 use crate::spec::Places;
 
-/// Renders what stands in a plan's way. `source` is the file as the user named it; `places` says where its keys stand.
+/// Renders what stands in a plan's way. `source` is the file as the user named it, `places` says where its keys stand,
+/// and `command` is what does this plan, to which the flags are added that would allow it.
 #[must_use]
-pub fn objections(plan: &Plan, objections: &Objections, source: &str, places: &Places) -> String {
+pub fn objections(plan: &Plan, objections: &Objections, source: &str, places: &Places, command: &str) -> String {
     let mut text = String::new();
     let hazards = objections.not_allowed.len();
     let mut counts = Vec::new();
@@ -29,7 +31,8 @@ pub fn objections(plan: &Plan, objections: &Objections, source: &str, places: &P
     let mut flags: Vec<String> = Vec::new();
     for not_allowed in &objections.not_allowed {
         let change = &plan.changes[not_allowed.change];
-        let _ = writeln!(text, "  {BAD}~{BAD:#} {}", headline(change, places));
+        let (marker, _) = marker(change.action);
+        let _ = writeln!(text, "  {BAD}{marker}{BAD:#} {}", headline(change, places));
         let _ = writeln!(text, "    {}: {}", not_allowed.note.hazard, not_allowed.note.why);
         let flag = format!("--allow {}", not_allowed.flag);
         if !flags.contains(&flag) {
@@ -37,11 +40,7 @@ pub fn objections(plan: &Plan, objections: &Objections, source: &str, places: &P
         }
     }
     if !flags.is_empty() && objections.refusals.is_empty() {
-        let verb = match plan.verb {
-            Verb::Up => "up",
-            Verb::Down => "down",
-        };
-        let _ = writeln!(text, "    to do it: ekk {verb} {source} {}", flags.join(" "));
+        let _ = writeln!(text, "    to do it: {command} {}", flags.join(" "));
     }
     text
 }

@@ -55,7 +55,13 @@ fn a_refused_plan_names_the_line_and_the_flag() {
     let loaded = Spec::load(&Source::text("logs.yaml", text)).expect("a valid spec");
     let objections = guard::objections(&plan, &[]);
     assert_eq!(objections.not_allowed[0].note.hazard, Hazard::BlueGreen);
-    insta::assert_snapshot!(render::plain(&render::objections(&plan, &objections, "logs.yaml", &loaded.places)));
+    insta::assert_snapshot!(render::plain(&render::objections(
+        &plan,
+        &objections,
+        "logs.yaml",
+        &loaded.places,
+        "ekk up logs.yaml"
+    )));
     assert!(guard::objections(&plan, &["blue-green:domain".parse().expect("an allowance")]).is_empty());
 }
 
