@@ -278,10 +278,12 @@ impl Doing<'_> {
         let Self { session, plan, permissions } = self;
         let name = plan.names.of(T::KIND);
         let mut known = None;
+        let since = Instant::now();
         wait::until_ready(&session.waiting, T::KIND, name, async || {
             session.ask_domain(&plan.names.domain).await?;
             match T::read(session, &plan.names).await? {
-                Read::Unknown(why) => Ok(Readiness::pending(why)),
+                Read::Unknown(why) if since.elapsed() < session.pace().answers_within => Ok(Readiness::pending(why)),
+                Read::Unknown(why) => Ok(Readiness::Failed(why)),
                 read @ (Read::Absent | Read::Present(_)) => {
                     known = Some(read);
                     Ok(Readiness::Ready)

@@ -23,10 +23,6 @@ use crate::resource::{Kind, Readiness};
 use crate::stack::Names;
 use crate::wait::{Polling, pause};
 
-/// For how long a domain that has an endpoint may be unreachable or answer 503 before that is an error. No document of
-/// AWS bounds it; without a bound a domain in a VPC, which never answers from outside, would be waited for without end.
-const ANSWERS_WITHIN: Duration = Duration::from_secs(600);
-
 /// Whether what is inside the domain can be asked.
 #[derive(Debug)]
 pub enum Reach<'s> {
@@ -218,7 +214,7 @@ impl<'s> DataPlane<'s> {
         match plane.exchange(&request, Patience::Once).await {
             Ok(_) => Ok(Ok(plane)),
             Err(refusal) if refusal.cause == Cause::NotFound => Ok(Ok(plane)),
-            Err(refusal) if refusal.is_transient() && since.elapsed() < ANSWERS_WITHIN => {
+            Err(refusal) if refusal.is_transient() && since.elapsed() < session.pace().answers_within => {
                 Ok(Err(Readiness::pending(format!("waiting for an answer: {}", refusal.error))))
             }
             Err(refusal) => Err(refusal.error.context(format!("{kind} {}", names.of(kind)))),

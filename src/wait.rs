@@ -20,6 +20,9 @@ pub struct Pace {
     pub role_spread_least: Duration,
     /// For how long it is retried where this run wrote the role, or the role is younger than that.
     pub role_spread_most: Duration,
+    /// For how long a domain in force, or Dashboards behind it, may stay without an answer: its address is not in DNS at
+    /// once, and Dashboards answers 503 for a while after that.
+    pub answers_within: Duration,
 }
 
 impl Pace {
@@ -31,6 +34,7 @@ impl Pace {
         buffered_second: Duration::from_secs(1),
         role_spread_least: Duration::from_secs(60),
         role_spread_most: Duration::from_secs(300),
+        answers_within: Duration::from_secs(600),
     };
 
     /// The pace on the embedded local AWS, which takes seconds where AWS takes minutes.
@@ -40,6 +44,7 @@ impl Pace {
         buffered_second: Duration::from_millis(10),
         role_spread_least: Duration::from_secs(60),
         role_spread_most: Duration::from_secs(300),
+        answers_within: Duration::from_secs(30),
     };
 
     /// Returns the pause after the `attempt`th question, counted from 0; it grows by half each time.

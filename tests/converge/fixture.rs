@@ -25,6 +25,7 @@ pub(crate) const NO_PAUSE: Pace = Pace {
     buffered_second: Duration::ZERO,
     role_spread_least: Duration::from_secs(5),
     role_spread_most: Duration::from_secs(5),
+    answers_within: Duration::from_secs(5),
 };
 
 /// An emulated account.

@@ -1,5 +1,5 @@
-//! The domain against servers that answer as OpenSearch Service is documented to, and as others are known to.
+//! The domain against the emulator, and against answers that an emulator never gives.
 
-mod scripted;
-
+mod converge;
 mod edges;
+mod scripted;

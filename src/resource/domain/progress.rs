@@ -23,6 +23,8 @@ pub(super) enum Phase {
     Isolated,
 }
 
+const CREATING: &str = "creating";
+
 /// Reads the phase.
 pub(super) fn phase(status: &DomainStatus) -> Phase {
     if status.deleted == Some(true) {
@@ -31,7 +33,7 @@ pub(super) fn phase(status: &DomainStatus) -> Phase {
     let doing = match status.domain_processing_status() {
         Some(DomainProcessingStatusType::Deleting) => return Phase::Deleting,
         Some(DomainProcessingStatusType::Isolated) => return Phase::Isolated,
-        Some(DomainProcessingStatusType::Creating) => Some("creating"),
+        Some(DomainProcessingStatusType::Creating) => Some(CREATING),
         Some(DomainProcessingStatusType::Modifying) => Some("changing"),
         Some(DomainProcessingStatusType::Upgrading) => Some("upgrading the engine"),
         Some(_) | None => None,
@@ -46,7 +48,7 @@ pub(super) fn phase(status: &DomainStatus) -> Phase {
     }
     if !made {
         // The endpoint may appear only after Processing has ended.
-        return Phase::Busy(if status.processing == Some(true) { "creating" } else { "waiting for its endpoint" });
+        return Phase::Busy(if status.processing == Some(true) { CREATING } else { "waiting for its endpoint" });
     }
     if maintenance {
         return Phase::Settled;
@@ -115,7 +117,7 @@ async fn of_busy(session: &Session, name: &str, status: &DomainStatus, doing: &s
                 return match of_change(name, doing, details) {
                     // The status knows sooner than the stages that it came to nothing.
                     Readiness::Pending { why, stage } => {
-                        stuck(name, status).unwrap_or(Readiness::Pending { why, stage })
+                        stuck(name, doing, status).unwrap_or(Readiness::Pending { why, stage })
                     }
                     other @ (Readiness::Ready | Readiness::Failed(_)) => other,
                 };
@@ -125,19 +127,19 @@ async fn of_busy(session: &Session, name: &str, status: &DomainStatus, doing: &s
         // just as well.
         Err(error) if aws::code(&error).is_some_and(aws::is_denied) => {
             let why = format!("{doing} (its stages are hidden: es:DescribeDomainChangeProgress is not allowed)");
-            return stuck(name, status).unwrap_or_else(|| Readiness::pending(why));
+            return stuck(name, doing, status).unwrap_or_else(|| Readiness::pending(why));
         }
         Err(_) => {}
     }
-    stuck(name, status).unwrap_or_else(|| Readiness::pending(doing))
+    stuck(name, doing, status).unwrap_or_else(|| Readiness::pending(doing))
 }
 
 /// Reads from the status alone that a change can come to no end.
-fn stuck(name: &str, status: &DomainStatus) -> Option<Readiness> {
+fn stuck(name: &str, doing: &str, status: &DomainStatus) -> Option<Readiness> {
     let change = status.change_progress_details()?;
     let outcome = outcome(change.config_change_status()?)?;
     let message = change.message().unwrap_or("AWS gives no reason");
-    Some(Readiness::Failed(format!("{outcome}: {message}; {}", way_out(name))))
+    Some(Readiness::Failed(format!("{outcome}: {message}; {}", way_out(name, doing))))
 }
 
 fn outcome(status: &ConfigChangeStatus) -> Option<&'static str> {
@@ -149,10 +151,15 @@ fn outcome(status: &ConfigChangeStatus) -> Option<&'static str> {
     }
 }
 
-fn way_out(name: &str) -> String {
+fn way_out(name: &str, doing: &str) -> String {
+    if doing == CREATING {
+        return "it holds no documents yet: delete it with `ekk down`, correct what is named and run the same command \
+                again"
+            .to_owned();
+    }
     format!(
-        "correct what it names and run the same command again, or give the change up with `aws opensearch \
-         cancel-domain-config-change --domain-name {name}`"
+        "give the change up with `aws opensearch cancel-domain-config-change --domain-name {name}`, correct what is \
+         named and run the same command again"
     )
 }
 
@@ -172,7 +179,7 @@ pub(super) fn of_change(name: &str, doing: &str, details: &ChangeProgressStatusD
     if let Some(outcome) = details.config_change_status().and_then(outcome).or(failed) {
         let reasons = if failures.is_empty() { failed_stages } else { failures };
         let reasons = if reasons.is_empty() { vec!["AWS gives no reason".to_owned()] } else { reasons };
-        return Readiness::Failed(format!("{outcome}: {}; {}", reasons.join("; "), way_out(name)));
+        return Readiness::Failed(format!("{outcome}: {}; {}", reasons.join("; "), way_out(name, doing)));
     }
     let stages = details.change_progress_stages();
     let is_over = |status: &str| ["COMPLETED", "SUCCEEDED"].iter().any(|over| status.eq_ignore_ascii_case(over));
@@ -295,10 +302,10 @@ mod tests {
         live.processing = Some(true);
         live.change_progress_details = Some(change(ConfigChangeStatus::ValidationFailed));
         assert_eq!(condition(&live), Condition::Changing("changing: validation failed: too few instances".into()));
-        let Some(Readiness::Failed(why)) = stuck("logs", &live) else { panic!("stuck") };
+        let Some(Readiness::Failed(why)) = stuck("logs", "changing", &live) else { panic!("stuck") };
         assert!(why.contains("too few instances") && why.contains("cancel-domain-config-change"), "{why}");
         live.change_progress_details = Some(change(ConfigChangeStatus::ApplyingChanges));
-        assert_eq!(stuck("logs", &live), None);
+        assert_eq!(stuck("logs", "changing", &live), None);
     }
 
     fn stages(of: &[(&str, &str)]) -> ChangeProgressStatusDetails {
@@ -332,8 +339,8 @@ mod tests {
         assert_eq!(
             why,
             "the change failed AWS's validation: InsufficientInstanceCapacity: No m7g.large.search (AWS has too few \
-             instances of this type now: try later or take another type); correct what it names and run the same \
-             command again, or give the change up with `aws opensearch cancel-domain-config-change --domain-name logs`"
+             instances of this type now: try later or take another type); give the change up with `aws opensearch \
+             cancel-domain-config-change --domain-name logs`, correct what is named and run the same command again"
         );
     }
 
