@@ -259,11 +259,6 @@ impl Engine<'_> {
         Ok(Answer::Json(if timed_out { 408 } else { 200 }, body))
     }
 
-    /// Whether every copy of every shard is placed.
-    pub(crate) fn is_green(&self) -> bool {
-        self.data.indexes.with_prefix(&self.scope).all(|(_, index)| index.unassigned(self.data_nodes) == 0)
-    }
-
     pub(super) fn cat_indices(&self, ask: Ask<'_>, expression: &str, now: Timestamp) -> Result<Answer, Failure> {
         ask.allow(&["bytes", "h", "health", "s", "v"])?;
         for unsupported in ["health", "s"] {

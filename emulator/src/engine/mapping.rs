@@ -473,7 +473,7 @@ impl Reader<'_> {
             return Ok(());
         }
         if let Some(whole) = refusal.whole {
-            return Err(whole);
+            return Err(*whole);
         }
         Err(Failure::mapper_parsing(format!(
             "failed to parse field [{path}] of type [{}] in document with id '{}'. Preview of field's value: '{}'",
@@ -481,7 +481,7 @@ impl Reader<'_> {
             self.id,
             preview(value)
         ))
-        .caused_by(refusal.cause))
+        .caused_by(*refusal.cause))
     }
 
     /// The field that dynamic mapping makes of a value.
@@ -578,17 +578,17 @@ enum Malformed {
 
 struct Refusal {
     of_value: Malformed,
-    cause: Failure,
-    whole: Option<Failure>,
+    cause: Box<Failure>,
+    whole: Option<Box<Failure>>,
 }
 
 impl Refusal {
     fn of_value(reason: String) -> Self {
-        Self { of_value: Malformed::Value, cause: Failure::illegal_argument(reason), whole: None }
+        Self { of_value: Malformed::Value, cause: Box::new(Failure::illegal_argument(reason)), whole: None }
     }
 
     fn of_shape(kind: &'static str, reason: &str) -> Self {
-        Self { of_value: Malformed::Shape, cause: Failure::new(400, kind, reason), whole: None }
+        Self { of_value: Malformed::Shape, cause: Box::new(Failure::new(400, kind, reason)), whole: None }
     }
 }
 
@@ -642,8 +642,8 @@ impl Leaf {
             Kind::GeoPoint => point(value),
             Kind::Alias => Err(Refusal {
                 of_value: Malformed::Shape,
-                cause: Failure::illegal_argument("alias"),
-                whole: Some(Failure::mapper_parsing("Cannot write to a field alias.")),
+                cause: Box::new(Failure::illegal_argument("alias")),
+                whole: Some(Box::new(Failure::mapper_parsing("Cannot write to a field alias."))),
             }),
             Kind::Byte
             | Kind::Double
@@ -681,8 +681,8 @@ impl Leaf {
                           length 32766), all of which were skipped.";
             return Err(Refusal {
                 of_value: Malformed::Shape,
-                cause: Failure::illegal_argument(reason),
-                whole: Some(Failure::illegal_argument(reason)),
+                cause: Box::new(Failure::illegal_argument(reason)),
+                whole: Some(Box::new(Failure::illegal_argument(reason))),
             });
         }
         Ok(Some(Term::Word(text)))
@@ -702,11 +702,11 @@ impl Leaf {
             None => {
                 let mut refusal =
                     Refusal::of_value(format!("failed to parse date field [{text}] with format [{format}]"));
-                refusal.cause = refusal.cause.caused_by(Failure::new(
+                refusal.cause = Box::new(refusal.cause.caused_by(Failure::new(
                     400,
                     "date_time_parse_exception",
                     "Failed to parse with all enclosed parsers",
-                ));
+                )));
                 Err(refusal)
             }
         }

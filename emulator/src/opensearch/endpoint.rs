@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use http::Method;
+use jiff::Timestamp;
 use serde_json::json;
 
 use super::{Domain, State, instance_types::InstanceType, options};
@@ -197,4 +198,12 @@ fn refuse_unmapped(domain: &Domain, context: &Context<'_>, caller: &str) -> Opti
 /// Whether a principal is the domain's master user.
 pub(crate) fn is_master(domain: &Domain, arn: &str) -> bool {
     domain.master_user.as_ref().and_then(|master| master.get("MasterUserARN")).and_then(|one| one.as_str()) == Some(arn)
+}
+
+/// Whether the domain's policy denies something to a role that its own permissions allow it.
+pub(crate) fn denies(domain: &Domain, now: Timestamp, role: &str, action: &str, resource: &str) -> bool {
+    let policy = domain.in_force(now).get("AccessPolicies").and_then(serde_json::Value::as_str).unwrap_or_default();
+    let question =
+        Question { action, resource: Some(resource), principal: Some(("AWS", role)), conditions: BTreeMap::new() };
+    policy_document::judge(policy, &question) == Verdict::Denied
 }
