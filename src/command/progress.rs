@@ -62,7 +62,7 @@ impl Lines {
                 }
             }
             Event::Waiting { why, stage: Some((stage, of)) } => {
-                bar.set_message(format!("{why}, stage {stage} of {of}"))
+                bar.set_message(format!("{why}, stage {stage} of {of}"));
             }
             Event::Waiting { why, stage: None } => bar.set_message(why.clone()),
             Event::Done(duration) => {
