@@ -15,7 +15,7 @@ use crate::{
     timing::Timing,
 };
 
-/// Everything that exists. A service adds a field here and its tables to [`World::tables`].
+/// Everything that exists. A service adds a field here and its tables to `World::tables`.
 #[derive(Clone, Debug, Default)]
 pub struct World {
     /// Roles.

@@ -20,8 +20,9 @@ pub(super) fn put_in_order(plan: &mut Plan, live: &Live) {
 fn order_up(plan: &mut Plan, live: &Live) {
     let domain_has_no_endpoint =
         live.domain.present().is_none_or(|domain| domain.facts.endpoint.is_none() || plan_replaces_domain(plan));
-    let position =
-        |kind: Kind| plan.changes.iter().position(|change| change.kind == kind && change.action != Action::Delete);
+    // What is deleted or narrowed comes behind the stream, so the stream cannot wait for it.
+    let comes_last = |change: &Change| change.action == Action::Delete || change.buffered_seconds > 0;
+    let position = |kind: Kind| plan.changes.iter().position(|change| change.kind == kind && !comes_last(change));
     let domain = position(Kind::Domain).filter(|_| domain_has_no_endpoint);
     let (role, bucket, log_group) = (position(Kind::Role), position(Kind::Bucket), position(Kind::LogGroup));
     let (template, stream) = (position(Kind::IndexTemplate), position(Kind::Stream));

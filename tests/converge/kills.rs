@@ -1,6 +1,8 @@
 //! A run loses its process at every call, before and after the call took effect; the next run converges, nothing is
 //! orphaned and nothing made twice.
 
+use std::time::Duration;
+
 use ekk::stack::Strays;
 use ekk_emulator::Moment;
 
@@ -10,11 +12,15 @@ const BEFORE: &str = "stack: logs\ntags: { team: a }\n";
 const AFTER: &str = "stack: logs\ntags: { team: b }\nindex: { name: renamed }\nstream: { retry_seconds: 9 }\n\
                      domain: { instance_count: 2 }\nbucket: { expire_days: 30 }\nerror_log: { retention_days: 7 }\n";
 
+/// No run takes as long as this; one that does, hangs.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 /// Runs until the nth call from now is reached and then is gone, as a process that is killed. Returns false when the
 /// run ended before it made so many calls.
 async fn killed_at(cloud: &Cloud, text: &str, way: Way, number: usize, moment: Moment) -> bool {
     let reached = cloud.control().stall_at(number, moment);
     tokio::select! {
+        () = tokio::time::sleep(PATIENCE) => panic!("killed at call {number}, {moment:?}: the run hangs"),
         reached = reached => {
             reached.expect("the emulator runs");
             true
@@ -27,8 +33,15 @@ async fn killed_at(cloud: &Cloud, text: &str, way: Way, number: usize, moment: M
     }
 }
 
+fn last_calls(cloud: &Cloud) -> Vec<String> {
+    let requests = cloud.control().requests();
+    let last = requests.iter().rev().take(6).rev();
+    last.map(|request| format!("{:?} {} {:?}", request.service, request.operation, request.status)).collect()
+}
+
 async fn assert_whole(cloud: &Cloud, text: &str, number: usize, moment: Moment) {
-    cloud.up(text).await;
+    let again = tokio::time::timeout(PATIENCE, cloud.up(text)).await;
+    assert!(again.is_ok(), "killed at call {number}, {moment:?}: the next run hangs after {:?}", last_calls(cloud));
     cloud.assert_converged(text).await;
     let live = cloud.live(text).await.expect("a read");
     assert_eq!(live.strays, Strays::Known(Vec::new()), "killed at call {number}, {moment:?}");

@@ -49,7 +49,11 @@ async fn a_stack_comes_up_again_after_it_went_down() {
 async fn a_renamed_kind_leaves_its_old_one_as_a_stray() {
     let before = "stack: logs\n";
     for (kind, old, after) in [
-        (Kind::Stream, "logs", "stack: logs\nstream: { name: another }\n"),
+        (
+            Kind::Stream,
+            "logs",
+            "stack: logs\nstream: { name: another }\nerror_log: { name: /aws/kinesisfirehose/logs }\n",
+        ),
         (Kind::Domain, "logs", "stack: logs\ndomain: { name: another }\n"),
         (Kind::Bucket, "logs-000000000000-eu-west-1", "stack: logs\nbucket: { name: another-bucket-1 }\n"),
         (Kind::Role, "logs-firehose-eu-west-1", "stack: logs\nrole: { name: another }\n"),

@@ -53,7 +53,6 @@ impl Stack {
                 arn: self.target.domain_arn(&self.names.domain),
                 engine_version: "OpenSearch_2.19".to_owned(),
                 endpoint: Some("search-logs.eu-west-1.es.amazonaws.com".to_owned()),
-                ..DomainFacts::default()
             };
         });
         live

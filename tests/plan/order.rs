@@ -89,6 +89,8 @@ fn killed_after_widening_the_next_plan_changes_the_stream_and_narrows() {
     assert_eq!(kinds.iter().filter(|kind| **kind == Kind::Role).count(), 1, "{:?}", lines(&plan));
     let role = plan.changes.iter().find(|change| change.kind == Kind::Role).expect("the role is narrowed");
     assert_eq!(role.buffered_seconds, 300);
+    assert_eq!(waits(&plan, Kind::Role), vec![vec![Kind::Stream]]);
+    assert!(!waits(&plan, Kind::Stream)[0].contains(&Kind::Role), "the two would wait for each other");
 }
 
 #[test]
