@@ -171,10 +171,10 @@ pub fn took(seconds: f64) -> String {
     }
 }
 
-/// Returns the width of a column that holds these names, so that what stands behind them lines up; a very long name
-/// may jut out.
+/// Returns the width of the column of names, so that what stands behind them lines up. The rare very long name juts out
+/// rather than push everything away.
 fn column<'a>(names: impl Iterator<Item = &'a str>) -> usize {
-    names.map(|name| name.chars().count()).max().unwrap_or_default().clamp(16, 36)
+    names.map(|name| name.chars().count()).filter(|width| *width <= 30).fold(26, usize::max)
 }
 
 /// Writes a count with its noun.

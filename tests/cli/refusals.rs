@@ -130,7 +130,7 @@ fn the_same_names_of_another_region_are_refused() {
 #[test]
 fn nobody_waits_and_the_same_command_completes_it() {
     let slow = Timing { domain_stage: std::time::Duration::from_secs(60), ..Timing::instant() };
-    for flags in [&["--no-wait"][..], &["--timeout", "1s"]] {
+    for flags in [&["--no-wait"][..], &["--timeout", "3s"]] {
         let account = Account::start(slow.clone());
         let place = &account.place;
         place.write("ekk.yaml", "stack: logs\n");
