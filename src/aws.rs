@@ -413,7 +413,8 @@ where
 pub fn service_failure(resource: &str, action: &str, code: &str, text: &str) -> Error {
     let message = format!("{resource}: {action}: {code}: {text}");
     if is_denied(code) {
-        return Error::new(ErrorKind::Denied, message).hint(format!("allow {action} to the caller"));
+        let missing = action_in(text).unwrap_or(action);
+        return Error::new(ErrorKind::Denied, message).hint(format!("allow {missing} to the caller"));
     }
     match code {
         "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" | "TokenRefreshRequired" => {
@@ -431,6 +432,15 @@ pub fn service_failure(resource: &str, action: &str, code: &str, text: &str) -> 
         "RequestTimeTooSkewed" => Error::failed(message).hint("this machine's clock is wrong: set it by NTP"),
         _ => Error::failed(message),
     }
+}
+
+/// Returns the action that AWS's text says is not allowed. It may be another one than the call: a create that carries
+/// tags also needs the permission to tag.
+fn action_in(text: &str) -> Option<&str> {
+    let action = text.split_once("not authorized to perform: ")?.1.split([' ', ',']).next()?.trim_end_matches('.');
+    let (service, operation) = action.split_once(':')?;
+    let is_word = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    (is_word(service) && is_word(operation)).then_some(action)
 }
 
 /// Tells whether AWS's error code means a missing permission.
@@ -484,5 +494,13 @@ mod tests {
         let error = service_failure("role logs", "iam:CreateRole", "AccessDenied", "User x is not authorized");
         assert_eq!(error.kind, ErrorKind::Denied);
         assert_eq!(error.hints, vec!["allow iam:CreateRole to the caller".to_owned()]);
+    }
+
+    #[test]
+    fn a_create_that_may_not_tag_names_the_permission_to_tag() {
+        let text =
+            "User: arn:aws:iam::1:user/a is not authorized to perform: firehose:TagDeliveryStream on resource: x";
+        let error = service_failure("stream logs", "firehose:CreateDeliveryStream", "AccessDeniedException", text);
+        assert_eq!(error.hints, vec!["allow firehose:TagDeliveryStream to the caller".to_owned()]);
     }
 }

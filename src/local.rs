@@ -137,9 +137,7 @@ pub async fn serve(
 #[must_use]
 pub fn variables_to_ship(address: &str, configured: Configured) -> BTreeMap<&'static str, String> {
     let mut variables = BTreeMap::from([("AWS_ENDPOINT_URL_FIREHOSE", address.to_owned())]);
-    if !configured.region {
-        variables.insert("AWS_REGION", LOCAL_REGION.to_owned());
-    }
+    add_region(&mut variables, configured);
     if !configured.credentials {
         add_credentials(&mut variables);
     }
@@ -150,11 +148,18 @@ pub fn variables_to_ship(address: &str, configured: Configured) -> BTreeMap<&'st
 #[must_use]
 pub fn variables_of_all(address: &str, configured: Configured) -> BTreeMap<&'static str, String> {
     let mut variables = BTreeMap::from([("AWS_ENDPOINT_URL", address.to_owned())]);
-    if !configured.region {
-        variables.insert("AWS_REGION", LOCAL_REGION.to_owned());
-    }
+    add_region(&mut variables, configured);
     add_credentials(&mut variables);
     variables
+}
+
+/// Python's SDK reads only the second of the two.
+fn add_region(variables: &mut BTreeMap<&'static str, String>, configured: Configured) {
+    if !configured.region {
+        for name in ["AWS_REGION", "AWS_DEFAULT_REGION"] {
+            variables.insert(name, LOCAL_REGION.to_owned());
+        }
+    }
 }
 
 fn add_credentials(variables: &mut BTreeMap<&'static str, String>) {
@@ -360,7 +365,13 @@ mod tests {
         let variables = variables_to_ship("http://127.0.0.1:1", configured);
         assert_eq!(
             variables.keys().copied().collect::<Vec<_>>(),
-            ["AWS_ACCESS_KEY_ID", "AWS_ENDPOINT_URL_FIREHOSE", "AWS_REGION", "AWS_SECRET_ACCESS_KEY"]
+            [
+                "AWS_ACCESS_KEY_ID",
+                "AWS_DEFAULT_REGION",
+                "AWS_ENDPOINT_URL_FIREHOSE",
+                "AWS_REGION",
+                "AWS_SECRET_ACCESS_KEY"
+            ]
         );
     }
 }

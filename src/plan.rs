@@ -377,6 +377,9 @@ impl Plan {
                 Condition::Settled | Condition::Deleting | Condition::Broken(_) => self.unchanged.push((T::KIND, name)),
             };
         }
+        if T::KIND == Kind::IndexTemplate {
+            notes.push("counts from the next index on; those that are there keep their mapping".to_owned());
+        }
         let observed = Box::new(observed.clone());
         let (action, step) = if judged.replace {
             (Action::Replace, Step::Replace(observed, wanted.clone()))

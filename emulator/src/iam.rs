@@ -171,12 +171,16 @@ fn judge(
     if policy_document::judge(&grants.trust, &assume) != Verdict::Allowed {
         return Permit::TrustWrong;
     }
-    let question = Question { action, resource: Some(resource), principal: None, conditions };
+    permitted(world, role, grants, &Question { action, resource: Some(resource), principal: None, conditions })
+}
+
+/// What a role's own policies and its boundary say.
+fn permitted(world: &World, role: &Role, grants: &Grants, question: &Question<'_>) -> Permit {
     let mut verdicts: Vec<Verdict> =
-        grants.inline.values().map(|document| policy_document::judge(document, &question)).collect();
+        grants.inline.values().map(|document| policy_document::judge(document, question)).collect();
     for arn in &grants.attached {
         verdicts.push(match world.iam.managed_policies.get(arn) {
-            Some(document) => policy_document::judge(document, &question),
+            Some(document) => policy_document::judge(document, question),
             None if arn.ends_with("/AdministratorAccess") => Verdict::Allowed,
             None => Verdict::Silent,
         });
@@ -186,7 +190,7 @@ fn judge(
             .iam
             .managed_policies
             .get(arn)
-            .is_some_and(|document| policy_document::judge(document, &question) != Verdict::Allowed)
+            .is_some_and(|document| policy_document::judge(document, question) != Verdict::Allowed)
     });
     if bounded || verdicts.contains(&Verdict::Denied) || !verdicts.contains(&Verdict::Allowed) {
         Permit::Denied
@@ -244,6 +248,7 @@ pub(crate) fn handle(world: &mut World, context: &Context<'_>, request: &Request
         "DeleteRole" => delete_role(world, &form),
         "CreatePolicy" => create_policy(world, context, request, &form).map(Some),
         "DeletePolicy" => delete_policy(world, &form),
+        "SimulatePrincipalPolicy" => simulate_principal_policy(world, &form).map(Some),
         "ListAccountAliases" => list_account_aliases(world, &form).map(Some),
         _ => return response::unknown_operation(request),
     };
@@ -409,6 +414,40 @@ fn detach_role_policy(world: &mut World, context: &Context<'_>, form: &Form) -> 
         grants.attached.remove(&arn);
     });
     Ok(None)
+}
+
+/// Evaluates each action on each resource by the role's own policies and its boundary. Nothing of the request's context
+/// is known, so a statement with a condition does not match.
+fn simulate_principal_policy(world: &World, form: &Form) -> Result<String, Failure> {
+    let source = form.required("PolicySourceArn")?;
+    let actions = form.list("ActionNames");
+    if actions.is_empty() {
+        return Err(Failure::new(400, "ValidationError", "Value null at 'actionNames' failed to satisfy constraint"));
+    }
+    let Some((_, role)) = world.iam.roles.iter().find(|(_, role)| role.arn == source) else {
+        return Err(Failure::new(404, "NoSuchEntity", format!("The role with arn {source} cannot be found.")));
+    };
+    let resources = match form.list("ResourceArns") {
+        resources if resources.is_empty() => vec!["*"],
+        resources => resources,
+    };
+    let mut results = Vec::new();
+    for action in actions {
+        for resource in &resources {
+            let question = Question { action, resource: Some(resource), principal: None, conditions: BTreeMap::new() };
+            let decision = match permitted(world, role, &role.grants, &question) {
+                Permit::Allowed => "allowed",
+                Permit::NotPropagated | Permit::Denied | Permit::NoRole | Permit::TrustWrong => "implicitDeny",
+            };
+            results.push(
+                element("EvalActionName", action)
+                    + &element("EvalResourceName", resource)
+                    + &element("EvalDecision", decision),
+            );
+        }
+    }
+    let (results, next) = form.page(results)?;
+    Ok(members("EvaluationResults", results) + &page_end(next.as_deref()))
 }
 
 fn list_instance_profiles(world: &World, context: &Context<'_>, form: &Form) -> Result<String, Failure> {

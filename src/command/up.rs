@@ -227,7 +227,9 @@ pub(super) fn tell_report(
 fn next_steps(made: &Planned) -> Vec<(String, String)> {
     let names = &made.plan.names;
     let source = &made.prepared.file.source;
-    let mut next = vec![("send".to_owned(), format!("JSON records, one a line, to delivery stream {}", names.stream))];
+    let region = &made.header.target.region;
+    let mut next =
+        vec![("send".to_owned(), format!("JSON records, one a line, to delivery stream {} in {region}", names.stream))];
     if made.header.local.is_some() {
         next.push(("point".to_owned(), "a program at it: ekk local run -- CMD".to_owned()));
     }

@@ -228,11 +228,11 @@ fn env_prints_what_a_program_needs_and_no_more() {
     let names = |variables: BTreeMap<String, String>| variables.into_keys().collect::<Vec<_>>().join(" ");
     assert_eq!(
         names(folder.variables(&[])),
-        "AWS_ACCESS_KEY_ID AWS_ENDPOINT_URL_FIREHOSE AWS_REGION AWS_SECRET_ACCESS_KEY"
+        "AWS_ACCESS_KEY_ID AWS_DEFAULT_REGION AWS_ENDPOINT_URL_FIREHOSE AWS_REGION AWS_SECRET_ACCESS_KEY"
     );
     assert_eq!(
         names(folder.variables(&["--all"])),
-        "AWS_ACCESS_KEY_ID AWS_ENDPOINT_URL AWS_REGION AWS_SECRET_ACCESS_KEY"
+        "AWS_ACCESS_KEY_ID AWS_DEFAULT_REGION AWS_ENDPOINT_URL AWS_REGION AWS_SECRET_ACCESS_KEY"
     );
     let address = format!("http://127.0.0.1:{}", folder.port());
     assert_eq!(folder.variables(&[])["AWS_ENDPOINT_URL_FIREHOSE"], address);

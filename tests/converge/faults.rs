@@ -82,3 +82,37 @@ async fn all_missing_permissions_to_read_are_named_at_once() {
         assert!(error.hints.iter().any(|hint| hint.contains(action)), "{:?}", error.hints);
     }
 }
+
+#[tokio::test]
+async fn reads_that_are_older_than_the_last_write_are_survived() {
+    for (service, operation) in [
+        (Service::Iam, "GetRole"),
+        (Service::S3, "HeadBucket"),
+        (Service::Logs, "DescribeLogGroups"),
+        (Service::Logs, "DescribeLogStreams"),
+        (Service::OpenSearch, "DescribeDomain"),
+        (Service::OpenSearch, "ListTags"),
+        (Service::Firehose, "DescribeDeliveryStream"),
+    ] {
+        for way in [Way::Up, Way::Down] {
+            let cloud = Cloud::start().await;
+            if let Way::Down | Way::DownWithBackup = way {
+                cloud.up(STACKS[1]).await;
+            }
+            // The first read is the plan's own; the next ones come after a write.
+            cloud.control().fault(Fault::on(service, operation, Effect::StaleRead).first(4));
+            let report = cloud.go(STACKS[1], way).await.expect("a run");
+            cloud.control().clear_faults();
+            if !report.is_done() {
+                // It may have to be said again, but never be wrong for good.
+                let again = cloud.go(STACKS[1], way).await.expect("a second run");
+                assert!(again.is_done(), "{operation}, {way:?}: {again:#?}");
+            }
+            if let Way::Up = way {
+                cloud.assert_converged(STACKS[1]).await;
+            } else {
+                assert!(cloud.plan(STACKS[1], way).await.expect("a plan").is_empty(), "{operation}, {way:?}");
+            }
+        }
+    }
+}

@@ -1,10 +1,11 @@
 //! The rules of the design that only a live run can show.
 
 use ekk::plan::Adopt;
+use ekk::resolve;
 use ekk::resource::Kind;
 use ekk_emulator::Service;
 
-use crate::fixture::{Cloud, STACKS, Way, count};
+use crate::fixture::{Cloud, STACKS, Way, count, spec, writes};
 
 #[tokio::test]
 async fn what_somebody_else_made_is_taken_only_when_adopted() {
@@ -77,4 +78,55 @@ async fn when_the_index_is_renamed_the_role_is_widened_before_and_narrowed_after
         .collect();
     assert_eq!(order, ["PutRolePolicy", "UpdateDestination", "PutRolePolicy"]);
     cloud.assert_converged(renamed).await;
+}
+
+#[tokio::test]
+async fn an_existing_role_and_bucket_carry_a_stack_and_stay_as_they_are() {
+    let text = "stack: logs\nrole: { existing: theirs }\nbucket: { existing: their-bucket }\n";
+    let cloud = Cloud::start().await;
+    let session = cloud.session(Some("eu-west-1")).await;
+    let (_, desired) = resolve::resolve(&spec(text), session.target().await.expect("an identity"));
+    let needed = desired.role.settings().expect("what the stack needs of the role");
+    let policy = needed.policy.as_ref().expect("a policy");
+    let iam = &session.aws.iam;
+    iam.create_role()
+        .role_name("theirs")
+        .assume_role_policy_document(needed.trust.text())
+        .send()
+        .await
+        .expect("a role");
+    let place = aws_sdk_s3::types::CreateBucketConfiguration::builder()
+        .location_constraint(aws_sdk_s3::types::BucketLocationConstraint::EuWest1)
+        .build();
+    session
+        .aws
+        .s3
+        .create_bucket()
+        .bucket("their-bucket")
+        .create_bucket_configuration(place)
+        .send()
+        .await
+        .expect("a bucket");
+
+    let plan = cloud.plan(text, Way::Up).await.expect("a plan");
+    assert!(plan.refusals.iter().all(|refusal| refusal.kind == Kind::Role), "{:?}", plan.refusals);
+    assert!(plan.refusals.iter().any(|refusal| refusal.why.contains("s3:PutObject")), "{:?}", plan.refusals);
+
+    iam.put_role_policy()
+        .role_name("theirs")
+        .policy_name("write")
+        .policy_document(policy.text())
+        .send()
+        .await
+        .expect("a policy");
+    cloud.up(text).await;
+    cloud.assert_converged(text).await;
+    cloud.control().clear_requests();
+    cloud.down(text, Way::Down).await;
+    let touched: Vec<String> = writes(&cloud.control().requests())
+        .into_iter()
+        .filter(|write| write.starts_with("Iam") || write.starts_with("S3"))
+        .collect();
+    assert_eq!(touched, Vec::<String>::new());
+    assert!(cloud.live(text).await.expect("a read").role.present().is_some());
 }

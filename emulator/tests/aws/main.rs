@@ -1,7 +1,9 @@
 //! The emulator as AWS's own SDK sees it, over real HTTP.
 
+mod firehose;
 mod iam;
 mod logs;
+mod opensearch;
 mod s3;
 mod server;
 mod tagging;
