@@ -58,8 +58,8 @@ pub async fn ensure() -> Result<Running> {
     home.make()?;
     // Two commands at once start one server: the second waits here and finds it.
     let starting = home.open("starting")?;
-    starting.lock().map_err(|error| home.error("starting", &error))?;
-    if let Some(running) = home.running()? {
+    home.take_turns(&starting).await?;
+    if let Some(running) = home.running().await? {
         if running.version == env!("CARGO_PKG_VERSION") {
             return Ok(running);
         }
@@ -72,9 +72,9 @@ pub async fn ensure() -> Result<Running> {
 ///
 /// # Errors
 /// Fails when its files cannot be read.
-pub fn find() -> Result<Option<Running>> {
+pub async fn find() -> Result<Option<Running>> {
     let home = Home::find()?;
-    if home.folder.is_dir() { home.running() } else { Ok(None) }
+    if home.folder.is_dir() { home.running().await } else { Ok(None) }
 }
 
 /// Stops the local AWS of this folder; its state stays. Returns the one that was stopped.
@@ -83,7 +83,7 @@ pub fn find() -> Result<Option<Running>> {
 /// Fails when it does not end.
 pub async fn stop() -> Result<Option<Running>> {
     let home = Home::find()?;
-    let Some(running) = find()? else { return Ok(None) };
+    let Some(running) = find().await? else { return Ok(None) };
     home.stop(&running).await?;
     Ok(Some(running))
 }
@@ -222,6 +222,24 @@ impl Home {
         fs::rename(&new, self.folder.join("server.json")).map_err(|error| self.error("server.json", &error))
     }
 
+    /// Waits for the lock of those who start a server; it is let go when the file is closed.
+    async fn take_turns(&self, starting: &File) -> Result<()> {
+        let until = Instant::now() + PATIENCE * 2;
+        loop {
+            match starting.try_lock() {
+                Ok(()) => return Ok(()),
+                Err(TryLockError::WouldBlock) if Instant::now() < until => tokio::time::sleep(PAUSE).await,
+                Err(TryLockError::WouldBlock) => {
+                    return Err(Error::failed(format!(
+                        "{}: another command starts a server and does not end",
+                        self.folder.display()
+                    )));
+                }
+                Err(TryLockError::Error(error)) => return Err(self.error("starting", &error)),
+            }
+        }
+    }
+
     /// The lock tells whether it lives: a card may be of one that was killed.
     fn is_locked(&self) -> Result<bool> {
         match self.open("lock")?.try_lock() {
@@ -231,7 +249,7 @@ impl Home {
         }
     }
 
-    fn running(&self) -> Result<Option<Running>> {
+    async fn running(&self) -> Result<Option<Running>> {
         let until = Instant::now() + PATIENCE;
         while self.is_locked()? {
             if let Some(card) = self.card().filter(|card| process_lives(card.pid)) {
@@ -246,7 +264,7 @@ impl Home {
                     self.folder.display()
                 )));
             }
-            std::thread::sleep(PAUSE);
+            tokio::time::sleep(PAUSE).await;
         }
         Ok(None)
     }

@@ -215,7 +215,9 @@ impl<'s> DataPlane<'s> {
             Ok(_) => Ok(Ok(plane)),
             Err(refusal) if refusal.cause == Cause::NotFound => Ok(Ok(plane)),
             Err(refusal) if refusal.is_transient() && since.elapsed() < session.pace().answers_within => {
-                Ok(Err(Readiness::pending(format!("waiting for an answer: {}", refusal.error))))
+                // What was asked stands before the first colon, and says nothing to who waits.
+                let why = refusal.error.message.split_once(": ").map_or("no answer", |(_, why)| why);
+                Ok(Err(Readiness::pending(format!("waiting for an answer ({why})"))))
             }
             Err(refusal) => Err(refusal.error.context(format!("{kind} {}", names.of(kind)))),
         }

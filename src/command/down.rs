@@ -2,19 +2,18 @@
 
 use std::time::Instant;
 
-use serde_json::json;
-
 use super::confirm::Question;
 use super::plan::{Asked, Backup, Planned, Wanted, make};
 use super::progress::progress;
+use super::tally::Tally;
 use super::up::{announce, check, deadline, exit_of, interrupt, tell_report};
-use super::{confirm, prepare, print_json, tell};
+use super::{confirm, prepare, tell};
 use crate::apply::{self, Permissions, Report};
-use crate::cli::{Allow, Down, Format, Talk};
+use crate::cli::{Allow, Down, Talk};
 use crate::error::{Error, Exit, Result};
 use crate::guard::Allowance;
 use crate::losses;
-use crate::plan::{Action, FORMAT};
+use crate::plan::Action;
 use crate::render;
 use crate::resource::Hazard;
 
@@ -28,6 +27,8 @@ pub(super) async fn run(args: Down, talk: Talk) -> Result<Exit> {
             return Err(Error::usage("`ekk down` takes one stack a call").hint("name one file"));
         }
     };
+    let mut tally = Tally::new(std::slice::from_ref(&file), "down");
+    let source = file.source.clone();
     let expectation = confirm::prepared(&args.apply, Question::Asked)?;
     let local = prepare::place_of(&args.place, talk).await?;
     let backup = if args.delete_backup { Backup::Delete } else { Backup::Keep };
@@ -37,11 +38,10 @@ pub(super) async fn run(args: Down, talk: Talk) -> Result<Exit> {
     let made = make(file, &asked, deadline(&args.apply), progress(talk, None)).await?;
     announce(&made, args.output.format, talk)?;
     if made.plan.is_empty() {
-        if args.output.format == Format::Json {
-            let nothing = Report { outcomes: Vec::new() };
-            print_json(&json!({"format": FORMAT, "stacks": [render::report_json(&made.plan, &nothing, 0.0)]}))?;
-        }
-        return Ok(Exit::Done);
+        let nothing = Report { outcomes: Vec::new() };
+        tally.ended(&source, Exit::Done, render::report_json(&made.plan, &nothing, 0.0));
+        tally.print(args.output.format)?;
+        return Ok(tally.exit());
     }
     for loss in losses::of(&made.prepared.session, &made.plan).await {
         tell(&format!("{}will be lost{:#}: {loss}\n", render::BAD, render::BAD));
@@ -55,22 +55,25 @@ pub(super) async fn run(args: Down, talk: Talk) -> Result<Exit> {
     // Nobody is asked about what would be refused anyway.
     if let Some(objections) = check(&made, &allowed, expectation.as_ref())? {
         tell(&objections);
-        return Ok(Exit::Refused);
+        tally.stopped(&source, Exit::Refused, render::plain(&objections).trim_end(), &[]);
+        tally.print(args.output.format)?;
+        return Ok(tally.exit());
     }
     if !is_answered && !agrees(&made)? {
         tell("Nothing was deleted.\n");
-        return Ok(Exit::Refused);
+        tally.stopped(&source, Exit::Refused, "the answer was no", &[]);
+        tally.print(args.output.format)?;
+        return Ok(tally.exit());
     }
     let permissions = Permissions { allowed, ..Permissions::default() };
     let began = Instant::now();
     let (report, interruption) = apply::apply(&made.prepared.session, &made.plan, &permissions, interrupt()).await;
     let elapsed = began.elapsed();
     tell_report(&made, &report, interruption, elapsed, args.output.format, talk)?;
-    if args.output.format == Format::Json {
-        let value = render::report_json(&made.plan, &report, elapsed.as_secs_f64());
-        print_json(&json!({"format": FORMAT, "stacks": [value]}))?;
-    }
-    Ok(exit_of(&report, interruption))
+    let json = render::report_json(&made.plan, &report, elapsed.as_secs_f64());
+    tally.ended(&source, exit_of(&report, interruption), json);
+    tally.print(args.output.format)?;
+    Ok(tally.exit())
 }
 
 /// Asks for the stack's name where data would be lost, else for a yes.

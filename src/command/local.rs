@@ -13,7 +13,7 @@ use crate::local::{self, Configured};
 pub(super) async fn run(args: Local, talk: Talk) -> Result<Exit> {
     match args.command {
         None => foreground(args.port, talk).await,
-        Some(LocalCommand::Status) => status(),
+        Some(LocalCommand::Status) => status().await,
         Some(LocalCommand::Stop) => stop(talk).await,
         Some(LocalCommand::Env { all }) => env(all).await,
         Some(LocalCommand::Run { command }) => run_command(&command).await,
@@ -31,8 +31,8 @@ async fn foreground(port: Option<u16>, talk: Talk) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn status() -> Result<Exit> {
-    match local::find()? {
+async fn status() -> Result<Exit> {
+    match local::find().await? {
         Some(running) => {
             print(&format!(
                 "The local AWS of {} runs at {} (process {}, ekk {}).\n",

@@ -116,5 +116,6 @@ fn totals(plan: &Plan, report: &Report, interruption: Interruption, seconds: f64
         Interruption::None => "",
         Interruption::Interrupted => "Interrupted. AWS goes on with what was started. ",
     };
-    format!("{interrupted}{style}{BOLD}{name}{BOLD:#}{style:#}: {counts}{place} in {}.", took(seconds))
+    let stack = &plan.stack;
+    format!("{interrupted}{style}{BOLD}{name} {stack}{BOLD:#}{style:#}: {counts}{place} in {}.", took(seconds))
 }

@@ -94,7 +94,7 @@ fn up_starts_the_server_and_the_next_commands_find_it() {
     let up = folder.ekk(&["up", "--local"]).with(0);
     assert!(up.err.starts_with("Started the local AWS at http://127.0.0.1:"), "{up}");
     assert!(up.out.contains("local AWS http://127.0.0.1:"), "{up}");
-    assert!(up.out.contains("Up: 7 created"), "{up}");
+    assert!(up.out.contains("Up logs: 7 created"), "{up}");
     assert!(up.err.contains("domain: "), "the stages are seen: {up}");
     let pid = folder.pid();
     let plan = folder.ekk(&["plan", "--local", "--exit-code"]).with(0);

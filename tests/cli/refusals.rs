@@ -37,7 +37,7 @@ fn a_hazard_is_refused_until_it_is_named() {
     refused(&account, &["up", "--yes", "--allow", "replace"], 4);
     refused(&account, &["up", "--yes", "--allow", "blue-green:stream"], 4);
     insta::assert_snapshot!("a_hazard_by_the_table", refused(&account, &["up", "--yes", "--no-dry-run"], 4));
-    account.place.ekk(&["up", "--yes", "--allow", "blue-green:domain"]).with(0).says("Up: 1 changed");
+    account.place.ekk(&["up", "--yes", "--allow", "blue-green:domain"]).with(0).says("Up logs: 1 changed");
     account.assert_converged();
 }
 

@@ -65,7 +65,7 @@ fn down_has_the_name_of_the_stack_typed() {
     assert_eq!(account.writes(), Vec::<String>::new());
     let Some((code, screen)) = on_a_terminal(&account, "down --color never", "logs\n") else { return };
     assert_eq!(code, 0, "{screen}");
-    assert!(screen.contains("Down: 4 deleted"), "{screen}");
+    assert!(screen.contains("Down logs: 4 deleted"), "{screen}");
 }
 
 #[test]

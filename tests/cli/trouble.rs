@@ -67,7 +67,7 @@ fn a_missing_permission_to_write_is_named_and_the_rest_is_done() {
     account.control.deny("logs:CreateLogGroup");
     insta::assert_snapshot!("denied", account.place.ekk(&["up", "--yes"]).with(1));
     account.control.clear_faults();
-    account.place.ekk(&["up", "--yes"]).with(0).says("Up: 2 created");
+    account.place.ekk(&["up", "--yes"]).with(0).says("Up logs: 2 created");
     account.assert_converged();
 }
 
