@@ -5,6 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
+use aws_config::environment::region::EnvironmentVariableRegionProvider;
+use aws_config::meta::region::RegionProviderChain;
+use aws_config::profile::region::ProfileFileRegionProvider;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -21,7 +24,7 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-use aws_types::service_config::ServiceConfigKey;
+use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 use tokio::sync::{Mutex, OnceCell};
 
 use crate::error::{Error, ErrorKind, Result};
@@ -105,6 +108,13 @@ impl Aws {
             .timeout_config(timeouts);
         if let Some(region) = region {
             loader = loader.region(Region::new(region.clone()));
+        } else if local.is_some() {
+            // The default chain would ask the instance metadata service, which is silent for seconds where there is none.
+            loader = loader.region(
+                RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new())
+                    .or_else(ProfileFileRegionProvider::new())
+                    .or_else(Region::from_static(LOCAL_REGION)),
+            );
         }
         if let Some(profile) = profile {
             loader = loader.profile_name(profile);
@@ -113,15 +123,15 @@ impl Aws {
             loader = loader.endpoint_url(endpoint).credentials_provider(local_credentials());
         }
         let config = loader.load().await;
-        let region = match (config.region(), local) {
-            (Some(region), _) => region.to_string(),
-            (None, Some(_)) => LOCAL_REGION.to_owned(),
-            (None, None) => {
-                return Err(Error::usage("no region: neither the spec nor the AWS configuration names one")
-                    .hint("write `region: eu-west-1` into the spec, pass --region, or set AWS_REGION"));
-            }
+        let Some(region) = config.region().map(ToString::to_string) else {
+            return Err(Error::usage("no region: neither the spec nor the AWS configuration names one")
+                .hint("write `region: eu-west-1` into the spec, pass --region, or set AWS_REGION"));
         };
-        let config = config.into_builder().region(Region::new(region.clone())).build();
+        let config = match local {
+            // A variable such as AWS_ENDPOINT_URL_S3 would win over the endpoint that is set here.
+            Some(_) => config.into_builder().service_config(NoServiceConfig).build(),
+            None => config,
+        };
         let credentials = config.credentials_provider().ok_or_else(|| Error::failed("no AWS credentials"))?;
         let opensearch_endpoint = local.clone().or_else(|| endpoint_override(&config, "OpenSearch"));
         let domain_scheme = match opensearch_endpoint {
@@ -153,6 +163,16 @@ impl Aws {
 #[must_use]
 pub fn local_credentials() -> Credentials {
     Credentials::new("ekklocal", "ekklocal", None, None, "ekk local")
+}
+
+/// The settings for single services that the local AWS knows: none.
+#[derive(Debug)]
+struct NoServiceConfig;
+
+impl LoadServiceConfig for NoServiceConfig {
+    fn load_config(&self, _key: ServiceConfigKey<'_>) -> Option<String> {
+        None
+    }
 }
 
 /// Returns the endpoint override for one service, in the order of the SDK: its own variable or profile setting, then

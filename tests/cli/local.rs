@@ -293,3 +293,26 @@ fn a_folder_that_cannot_be_written_is_said() {
     insta::assert_snapshot!(folder.ekk(&["local", "env"]));
     std::fs::remove_file(folder.0.path(".ekk")).expect("it is there");
 }
+
+/// A variable for one service would win over the address of the local AWS, and where no region is named the SDK asks the
+/// metadata service of an EC2 instance, which is silent for seconds on any other machine.
+#[test]
+fn nothing_of_the_environment_leads_away_from_the_local_aws() {
+    let elsewhere = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    elsewhere.set_nonblocking(true).expect("a socket");
+    let address = format!("http://{}", elsewhere.local_addr().expect("an address"));
+    let mut folder = Folder::new();
+    folder.0.write("ekk.yaml", "stack: logs\n");
+    folder.0.unset("AWS_EC2_METADATA_DISABLED");
+    folder.0.set("AWS_EC2_METADATA_SERVICE_ENDPOINT", &address);
+    folder.0.set("AWS_ENDPOINT_URL", &address);
+    for service in ["S3", "IAM", "FIREHOSE", "OPENSEARCH", "CLOUDWATCH_LOGS", "STS"] {
+        folder.0.set(&format!("AWS_ENDPOINT_URL_{service}"), &address);
+    }
+    folder.0.set("HTTP_PROXY", &address);
+    folder.0.set("HTTPS_PROXY", &address);
+    folder.ekk(&["up", "--local", "-q"]).with(0).says("Up logs: 7 created");
+    folder.ekk(&["plan", "--local", "--exit-code"]).with(0).says("us-east-1");
+    let knocked = elsewhere.accept();
+    assert!(knocked.is_err(), "something was asked for at {address}: {knocked:?}");
+}
