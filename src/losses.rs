@@ -29,7 +29,8 @@ async fn documents(session: &Session, plan: &Plan) -> String {
     };
     match data_plane.size_of_all_indices().await {
         Ok((documents, bytes)) => {
-            format!("{documents} documents, {}, and its automated snapshots", Bytes(bytes))
+            let noun = if documents == 1 { "document" } else { "documents" };
+            format!("{documents} {noun}, {}, and its automated snapshots", Bytes(bytes))
         }
         Err(error) => unknown(error.message),
     }

@@ -97,7 +97,8 @@ pub struct Contents {
 impl std::fmt::Display for Contents {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let more = if self.is_capped { "more than " } else { "" };
-        write!(f, "{more}{} objects, {}", self.objects, Bytes(self.bytes))
+        let objects = if self.objects == 1 { "object" } else { "objects" };
+        write!(f, "{more}{} {objects}, {}", self.objects, Bytes(self.bytes))
     }
 }
 
