@@ -26,7 +26,7 @@ async fn a_plan_with_nothing_to_do_costs_at_most_22_calls_and_none_is_a_write() 
 /// third round trip would show as half as much again.
 #[tokio::test]
 async fn a_plan_with_nothing_to_do_is_two_round_trips_deep() {
-    let trip = Duration::from_millis(400);
+    let trip = Duration::from_secs(1);
     let cloud = Cloud::start().await;
     cloud.up(STACKS[0]).await;
     cloud.control().fault(Fault::everywhere(Effect::Delay(trip)));
