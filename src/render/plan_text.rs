@@ -156,7 +156,8 @@ fn totals(plan: &Plan, folded: usize) -> String {
     text
 }
 
-fn write_strays(text: &mut String, strays: &Strays) {
+/// Writes a line for each resource that is ours and no longer named.
+pub(super) fn write_strays(text: &mut String, strays: &Strays) {
     match strays {
         Strays::Known(strays) => {
             for stray in strays {

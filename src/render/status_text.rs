@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::plan_text::write_strays;
 use super::{BAD, BOLD, CHANGED, DIM, GOOD, Header};
 use crate::plan::FieldChange;
 use crate::resource::Kind;
@@ -96,20 +97,7 @@ pub fn status(status: &StackStatus, header: &Header) -> String {
     if let Some(endpoint) = &status.endpoint {
         let _ = writeln!(text, "  {DIM}endpoint{DIM:#}        {endpoint}");
     }
-    match &status.strays {
-        Strays::Known(strays) => {
-            for stray in strays {
-                let _ = writeln!(
-                    text,
-                    "{CHANGED}!{CHANGED:#} {} {} carries this stack's tags and is named nowhere: left as it is",
-                    stray.kind, stray.name
-                );
-            }
-        }
-        Strays::Unknown(why) => {
-            let _ = writeln!(text, "{CHANGED}!{CHANGED:#} what is ours and no longer named could not be listed: {why}");
-        }
-    }
+    write_strays(&mut text, &status.strays);
     text
 }
 
