@@ -34,6 +34,8 @@ pub mod resource;
 pub mod policy;
 pub mod strays;
 
+pub mod backup;
+
 pub mod aws;
 pub mod opensearch;
 pub mod retry;
