@@ -35,6 +35,9 @@ pub mod policy;
 pub mod strays;
 
 pub mod backup;
+pub mod objects;
+pub mod replay;
+pub mod verify;
 
 pub mod aws;
 pub mod opensearch;
