@@ -103,13 +103,15 @@ impl Patience {
     #[must_use]
     pub fn derived(delivery: Delivery, backup: Backup, second: Duration) -> Self {
         const BEYOND: u32 = 120;
+        // A machine that is loaded is slow whatever a second of Firehose takes.
+        const AT_LEAST: Duration = Duration::from_secs(10);
         let in_backup = match backup {
             Backup::All { seconds, mib: _ } => seconds,
             Backup::FailedOnly | Backup::NotAsked => 0,
         };
         Self {
-            domain: second * (delivery.seconds + delivery.retry_seconds + BEYOND),
-            backup: second * (in_backup + BEYOND),
+            domain: second * (delivery.seconds + delivery.retry_seconds + BEYOND) + AT_LEAST,
+            backup: second * (in_backup + BEYOND) + AT_LEAST,
         }
     }
 }
@@ -307,7 +309,8 @@ async fn judge(task: &Task<'_>, index: &str) -> Result<(State, String)> {
 }
 
 /// Tells whether an index pattern shows an index. It may be a list, in which `-` excludes.
-fn matches_pattern(pattern: &str, index: &str) -> bool {
+#[must_use]
+pub fn matches_pattern(pattern: &str, index: &str) -> bool {
     let (without, with): (Vec<&str>, Vec<&str>) =
         pattern.split(',').map(str::trim).partition(|one| one.starts_with('-'));
     let matches = |one: &str| {
@@ -386,6 +389,6 @@ mod tests {
     fn the_time_is_derived_from_the_streams_own() {
         let delivery = Delivery { seconds: 60, mib: 5, retry_seconds: 300 };
         let patience = Patience::derived(delivery, Backup::All { seconds: 300, mib: 5 }, Duration::from_secs(1));
-        assert_eq!(patience, Patience { domain: Duration::from_secs(480), backup: Duration::from_secs(420) });
+        assert_eq!(patience, Patience { domain: Duration::from_secs(490), backup: Duration::from_secs(430) });
     }
 }
