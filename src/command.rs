@@ -3,12 +3,12 @@
 mod confirm;
 mod down;
 mod local;
-mod locate;
 mod plan;
 mod prepare;
 mod progress;
 mod replay;
 mod schema;
+mod single;
 mod status;
 mod tally;
 mod up;
