@@ -5,8 +5,10 @@ without a trace. Standard library only.
     python tests/real/localstack.py run --backend http://127.0.0.1:9201
 
 2026.3.0 is the last release that needs no account. It wants Python 3.13 and the dependencies of its own day; the pins in
-localstack.txt were resolved as of 2026-03-28.
+localstack.txt were resolved as of 2026-03-28. What cannot be had raises `NotToBeHad`.
 """
+
+from __future__ import annotations
 
 import argparse
 import contextlib
@@ -25,18 +27,17 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
 import urllib.request
+
+from engine import Failed, NotToBeHad, cache
+
+PART = "LocalStack 2026.3.0"
 
 LOCK = pathlib.Path(__file__).with_name("localstack.txt")
 
 # Up within 10 s on an idle machine with two cores.
 START_SECONDS = 180
 STOP_SECONDS = 20
-
-
-class Unavailable(Exception):
-    """LocalStack cannot be had or does not start here; one line says why."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,13 +50,6 @@ class Running:
     """As it says itself."""
     log: pathlib.Path
     """What it wrote."""
-
-
-def cache() -> pathlib.Path:
-    """Returns the folder that survives between runs."""
-    if folder := os.environ.get("EKK_REAL_CACHE"):
-        return pathlib.Path(folder)
-    return pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "ekk-gate"
 
 
 def install() -> pathlib.Path:
@@ -94,16 +88,16 @@ def python_313() -> str:
             tried = subprocess.run([path, "-c", probe], stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
             if tried.returncode == 0:
                 return path
-    raise Unavailable("it needs Python 3.13 with venv and pip, and there is none on PATH or in pyenv")
+    raise NotToBeHad(PART, "it needs Python 3.13 with venv and pip; none on PATH or in pyenv works")
 
 
 def run(command: list[str], failure: str) -> None:
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=1800)
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise Unavailable(f"{failure}: {error}") from error
+        raise NotToBeHad(PART, f"{failure}: {error}") from error
     if done.returncode != 0:
-        raise Unavailable(f"{failure}: {last_line(done.stderr or done.stdout)}")
+        raise NotToBeHad(PART, f"{failure}: {last_line(done.stderr or done.stdout)}")
 
 
 def last_line(text: str) -> str:
@@ -171,12 +165,12 @@ def wait_until_healthy(process: subprocess.Popen, address: str, log: pathlib.Pat
     until = time.monotonic() + START_SECONDS
     while time.monotonic() < until:
         if process.poll() is not None:
-            raise Unavailable(f"it ended with {process.returncode}: {last_line(log.read_text(errors='replace'))}")
+            raise Failed(f"{PART} ended with {process.returncode}: {last_line(log.read_text(errors='replace'))}")
         with contextlib.suppress(OSError, ValueError):
             with direct.open(f"{address}/_localstack/health", timeout=10) as answer:
                 return json.load(answer)["version"]
         time.sleep(0.1)
-    raise Unavailable(f"it did not answer within {START_SECONDS} s: {last_line(log.read_text(errors='replace'))}")
+    raise Failed(f"{PART} did not answer within {START_SECONDS} s: {last_line(log.read_text(errors='replace'))}")
 
 
 def stop(process: subprocess.Popen) -> None:
@@ -193,7 +187,7 @@ def stop(process: subprocess.Popen) -> None:
             except (ProcessLookupError, PermissionError):
                 return
             time.sleep(0.05)
-    raise RuntimeError(f"LocalStack (process group {process.pid}) does not end")
+    raise Failed(f"{PART} (process group {process.pid}) does not end")
 
 
 def die_with_parent() -> None:
@@ -226,8 +220,8 @@ def main() -> int:
             print(f"LocalStack {server.version} listens at {server.address}", flush=True)
             with contextlib.suppress(KeyboardInterrupt):
                 signal.pause()
-    except Unavailable as error:
-        print(f"NOT PROVED: LocalStack: {error}", file=sys.stderr)
+    except (NotToBeHad, Failed) as error:
+        print(error, file=sys.stderr)
         return 1
     return 0
 
