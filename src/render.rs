@@ -17,7 +17,7 @@ use anstyle::{AnsiColor, Style};
 pub use self::json::{plan as plan_json, report as report_json, status as status_json};
 pub use self::objections::objections;
 pub use self::plan_text::{Detail, plan, plan_markdown};
-pub use self::replay_text::{replay, replay_json};
+pub use self::replay_text::{ReplayedFrom, replay, replay_json};
 pub use self::report_text::{report, report_markdown};
 pub use self::status_text::{ResourceStatus, StackStatus, State, status, status_markdown};
 pub use self::verify_text::{LineInBackup, verify, verify_json};

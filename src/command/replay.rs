@@ -28,6 +28,9 @@ pub(super) async fn run(args: cli::Replay, talk: Talk) -> Result<Exit> {
     {
         return Err(Error::usage(format!("--since {since} is not before --until {until}")));
     }
+    if let Some(into) = args.into.as_ref().filter(|into| !replay::is_index_name(into)) {
+        return Err(Error::usage(format!("`{into}` is no name of an index")));
+    }
     let depth = if args.dry_run { Depth::Stream } else { Depth::Domain };
     let opened = prepare::open(args.stack.as_deref(), &args.place, talk, depth).await?;
     let stack = opened.stack.names.stack.clone();
@@ -59,12 +62,11 @@ async fn replay_opened(args: &cli::Replay, talk: Talk, opened: Opened) -> Result
     }
     let bucket = Bucket::of(&session, located.bucket()).await?;
     let layout = layout(&located)?;
-    let below = match &what {
-        What::AllRecords { into: _ } => layout.records_below().to_owned(),
-        What::FailedDocuments { unrotated_index: _ } => layout.failed_below().to_owned(),
+    let (kind, below) = match &what {
+        What::AllRecords { into: _ } => ("records", layout.records_below()),
+        What::FailedDocuments { unrotated_index: _ } => ("failed documents", layout.failed_below()),
     };
-    let kind = if args.all { "" } else { " (folder of failed documents)" };
-    let place = format!("s3://{}/{below}{kind}", bucket.name);
+    let place = render::ReplayedFrom { kind, place: format!("s3://{}/{below}", bucket.name) };
     let window = Window { since: args.since, until: args.until };
     let task = Task { bucket, layout, what, window, to: domain.as_deref(), waiting: &session.waiting };
     let mut report = Report::default();
@@ -106,9 +108,6 @@ fn check_target(located: &Located, into: &str) -> Result<()> {
     let settings = &located.stream()?.settings;
     let index = &settings.index;
     let advice = format!("name one such as {index}-restored");
-    if !replay::is_index_name(into) {
-        return Err(Error::usage(format!("`{into}` is no name of an index")).hint(advice));
-    }
     if into == index || into.strip_prefix(&format!("{index}-")).is_some_and(is_rotation) {
         let why = "Firehose writes there under ids of its own, so that records which are there would be there twice";
         return Err(Error::refused(format!("index {into}: {why}")).hint(advice));
@@ -197,7 +196,10 @@ impl Screen {
                 seen.objects = objects;
                 match &self.bar {
                     Some(bar) => bar.set_length(bytes),
-                    None => self.line(&format!("{objects} objects, {}", Bytes(bytes))),
+                    None => {
+                        let count = usize::try_from(objects).unwrap_or(usize::MAX);
+                        self.line(&format!("{}, {}", render::counted(count, "object", "objects"), Bytes(bytes)));
+                    }
                 }
             }
             Event::Read { bytes } => {
