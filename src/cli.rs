@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::guard::Allowance;
+use crate::newest::Level;
 use crate::plan::Adopt;
 use crate::resource::Kind;
 
@@ -82,6 +83,20 @@ pub enum Command {
     /// Show each resource as it is live, and which settings differ from the file
     Status(Status),
 
+    /// Show all stacks of this account and region: state, health, where
+    List(List),
+
+    /// Ship lines or JSON from files or standard input through the stream
+    #[command(after_help = ABOUT_PUT)]
+    Put(Put),
+
+    /// Show the newest records, and follow those that come in
+    #[command(visible_alias = "tail", after_help = ABOUT_LOGS)]
+    Logs(Logs),
+
+    /// Print the IAM permissions of who ships to a stack, or of who looks at it
+    Policy(Policy),
+
     /// Check the file alone, offline
     Validate(Validate),
 
@@ -114,6 +129,15 @@ RESOURCE: role, bucket, log-group, domain, index-template, stream, index-pattern
 const ABOUT_DOWN: &str = "\
 Deleting a domain is the hazard `delete-data`: on a terminal the stack's name is typed, elsewhere --yes --allow \
 delete-data is required, on the local AWS too.";
+
+const ABOUT_PUT: &str = "\
+A JSON object goes as it is, on one line; it may stand over several lines, or beside others. Any other line becomes \
+{\"asctime\": NOW, \"message\": LINE}. gzip is unpacked. What cannot be sent (binary files, invalid UTF-8, records over \
+1,000 KiB) is told with its line, the rest goes on, and the exit code is 1.";
+
+const ABOUT_LOGS: &str = "\
+TIME is how long ago (90s, 10m, 2h, 7d) or a time (2026-11-24, \"2026-11-24 10:30\", 2026-11-24T10:30:00Z; local where \
+it names no zone). QUERY is that of Discover's search bar in Lucene syntax: levelname:ERROR AND message:timeout.";
 
 /// Anything that follows a word of another tool.
 #[derive(Args, Debug)]
@@ -309,6 +333,96 @@ pub struct Status {
     /// The form of the result.
     #[command(flatten)]
     pub output: Output,
+}
+
+/// `ekk list`.
+#[derive(Args, Debug)]
+pub struct List {
+    /// Where the stacks live.
+    #[command(flatten)]
+    pub place: Place,
+    /// The form of the result.
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// `ekk put`.
+#[derive(Args, Debug)]
+pub struct Put {
+    /// A YAML file, or the name of a stack that lives
+    #[arg(value_name = "STACK")]
+    pub stack: PathBuf,
+
+    /// Files with logs, or `-`; without one standard input
+    #[arg(value_name = "LOGFILE")]
+    pub files: Vec<PathBuf>,
+
+    /// Where the stack lives.
+    #[command(flatten)]
+    pub place: Place,
+    /// The form of the result.
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// `ekk logs`.
+#[derive(Args, Debug)]
+pub struct Logs {
+    /// A YAML file, or the name of a stack that lives; without one `ekk.yaml` here
+    #[arg(value_name = "STACK")]
+    pub stack: Option<std::ffi::OsString>,
+
+    /// Go on with the records that come in
+    #[arg(short, long)]
+    pub follow: bool,
+
+    /// So many of the newest records; 20, and with --since all
+    #[arg(short, long, value_name = "COUNT")]
+    pub number: Option<usize>,
+
+    /// Records from this time on
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+
+    /// Records of this level and above: debug, info, warning, error, critical
+    #[arg(long, value_name = "LEVEL")]
+    pub level: Option<Level>,
+
+    /// Records that a query finds
+    #[arg(long, value_name = "QUERY")]
+    pub query: Option<String>,
+
+    /// Where the stack lives.
+    #[command(flatten)]
+    pub place: Place,
+    /// The form of the result.
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// `ekk policy`.
+#[derive(Args, Debug)]
+pub struct Policy {
+    /// Whose permissions: producer (ships logs) or reader (looks at them)
+    #[arg(value_name = "WHO", hide_possible_values = true)]
+    pub who: Who,
+
+    /// A YAML file, or the name of a stack that lives; without one `ekk.yaml` here
+    #[arg(value_name = "STACK")]
+    pub stack: Option<std::ffi::OsString>,
+
+    /// Where the stack lives.
+    #[command(flatten)]
+    pub place: Place,
+}
+
+/// Whose permissions are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Who {
+    /// An application that ships logs.
+    Producer,
+    /// A person who looks at them.
+    Reader,
 }
 
 /// `ekk validate`.
