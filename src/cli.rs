@@ -1,15 +1,12 @@
 //! The command line, as clap types only.
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use jiff::Timestamp;
-use jiff::civil::Date;
-use jiff::tz::TimeZone;
 
 use crate::guard::Allowance;
+use crate::newest::Level;
 use crate::plan::Adopt;
 use crate::resource::Kind;
 
@@ -86,6 +83,17 @@ pub enum Command {
     /// Show each resource as it is live, and which settings differ from the file
     Status(Status),
 
+    /// Show all stacks of this account and region: state, health, where
+    List(List),
+
+    /// Ship lines or JSON from files or standard input through the stream
+    #[command(after_help = ABOUT_PUT)]
+    Put(Put),
+
+    /// Show the newest records, and follow those that come in
+    #[command(visible_alias = "tail", after_help = ABOUT_LOGS)]
+    Logs(Logs),
+
     /// Send a marked record through the whole path, and time each hop
     #[command(after_help = ABOUT_VERIFY)]
     Verify(Verify),
@@ -93,6 +101,9 @@ pub enum Command {
     /// Bring failed documents from the backup bucket back into their index
     #[command(after_help = ABOUT_REPLAY)]
     Replay(Replay),
+
+    /// Print the IAM permissions of who ships to a stack, or of who looks at it
+    Policy(Policy),
 
     /// Check the file alone, offline
     Validate(Validate),
@@ -127,6 +138,15 @@ const ABOUT_DOWN: &str = "\
 Deleting a domain is the hazard `delete-data`: on a terminal the stack's name is typed, elsewhere --yes --allow \
 delete-data is required, on the local AWS too.";
 
+const ABOUT_PUT: &str = "\
+A JSON object goes as it is, on one line; it may stand over several lines, or beside others. Any other line becomes \
+{\"asctime\": NOW, \"message\": LINE}. gzip is unpacked. What cannot be sent (binary files, invalid UTF-8, records over \
+1,000 KiB) is told with its line, the rest goes on, and the exit code is 1.";
+
+const ABOUT_LOGS: &str = "\
+TIME is how long ago (90s, 10m, 2h, 7d) or a time (2026-11-24, \"2026-11-24 10:30\", 2026-11-24T10:30:00Z; local where \
+it names no zone). QUERY is that of Discover's search bar in Lucene syntax: levelname:ERROR AND message:timeout.";
+
 const ABOUT_VERIFY: &str = "\
 The record is an ordinary line of a log with the field `ekk_verify`. Its document is removed from the index again; its \
 line stays in the backup. The backup has a buffer of its own, so that it takes longer.
@@ -137,8 +157,8 @@ const ABOUT_REPLAY: &str = "\
 Each document keeps the id that Firehose meant it to have, else gets one from its object's key and its place in it. \
 What is there already is left, so that running it again is safe. The bucket is not changed.
 
-TIME: 2026-11-23T12:00:00Z, 2026-11-23 (UTC), or a time before now: 90m, 6h, 3d. It is when Firehose got the record; \
-with --all, the time of the object.
+TIME is how long ago (90s, 10m, 2h, 7d) or a time (2026-11-24, \"2026-11-24 10:30\", 2026-11-24T10:30:00Z; local where \
+it names no zone). It is when Firehose got the record; with --all, the time of the whole object.
 
 Exit codes: 0 everything is in the domain, 1 something is not.";
 
@@ -338,12 +358,77 @@ pub struct Status {
     pub output: Output,
 }
 
+/// `ekk list`.
+#[derive(Args, Debug)]
+pub struct List {
+    /// Where the stacks live.
+    #[command(flatten)]
+    pub place: Place,
+    /// The form of the result.
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// `ekk put`.
+#[derive(Args, Debug)]
+pub struct Put {
+    /// A YAML file, or the name of a stack that lives
+    #[arg(value_name = "STACK")]
+    pub stack: PathBuf,
+
+    /// Files with logs, or `-`; without one standard input
+    #[arg(value_name = "LOGFILE")]
+    pub files: Vec<PathBuf>,
+
+    /// Where the stack lives.
+    #[command(flatten)]
+    pub place: Place,
+    /// The form of the result.
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// `ekk logs`.
+#[derive(Args, Debug)]
+pub struct Logs {
+    /// A YAML file, or the name of a stack that lives; without one `ekk.yaml` here
+    #[arg(value_name = "STACK")]
+    pub stack: Option<std::ffi::OsString>,
+
+    /// Go on with the records that come in
+    #[arg(short, long)]
+    pub follow: bool,
+
+    /// So many of the newest records; 20, and with --since all
+    #[arg(short, long, value_name = "COUNT")]
+    pub number: Option<usize>,
+
+    /// Records from this time on
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+
+    /// Records of this level and above: debug, info, warning, error, critical
+    #[arg(long, value_name = "LEVEL")]
+    pub level: Option<Level>,
+
+    /// Records that a query finds
+    #[arg(long, value_name = "QUERY")]
+    pub query: Option<String>,
+
+    /// Where the stack lives.
+    #[command(flatten)]
+    pub place: Place,
+    /// The form of the result.
+    #[command(flatten)]
+    pub output: Output,
+}
+
 /// `ekk verify`.
 #[derive(Args, Debug)]
 pub struct Verify {
     /// A YAML file, or the name of a stack that lives; without one `ekk.yaml` here
     #[arg(value_name = "STACK")]
-    pub stack: Option<OsString>,
+    pub stack: Option<std::ffi::OsString>,
 
     /// Do not look into the backup
     #[arg(long)]
@@ -366,7 +451,7 @@ pub struct Verify {
 pub struct Replay {
     /// A YAML file, or the name of a stack that lives; without one `ekk.yaml` here
     #[arg(value_name = "STACK")]
-    pub stack: Option<OsString>,
+    pub stack: Option<std::ffi::OsString>,
 
     /// Restore all records of the backup, not only those that failed
     #[arg(long, requires = "into")]
@@ -377,12 +462,12 @@ pub struct Replay {
     pub into: Option<String>,
 
     /// Only what came at this time or later
-    #[arg(long, value_name = "TIME", value_parser = moment)]
-    pub since: Option<Timestamp>,
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
 
     /// Only what came before this time
-    #[arg(long, value_name = "TIME", value_parser = moment)]
-    pub until: Option<Timestamp>,
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
 
     /// Read everything, say what would be done, and write nothing
     #[arg(long)]
@@ -394,6 +479,31 @@ pub struct Replay {
     /// The form of the result.
     #[command(flatten)]
     pub output: Output,
+}
+
+/// `ekk policy`.
+#[derive(Args, Debug)]
+pub struct Policy {
+    /// Whose permissions: producer (ships logs) or reader (looks at them)
+    #[arg(value_name = "WHO", hide_possible_values = true)]
+    pub who: Who,
+
+    /// A YAML file, or the name of a stack that lives; without one `ekk.yaml` here
+    #[arg(value_name = "STACK")]
+    pub stack: Option<std::ffi::OsString>,
+
+    /// Where the stack lives.
+    #[command(flatten)]
+    pub place: Place,
+}
+
+/// Whose permissions are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Who {
+    /// An application that ships logs.
+    Producer,
+    /// A person who looks at them.
+    Reader,
 }
 
 /// `ekk validate`.
@@ -434,7 +544,7 @@ pub enum LocalCommand {
     Run {
         /// The command and its arguments
         #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "CMD")]
-        command: Vec<OsString>,
+        command: Vec<std::ffi::OsString>,
     },
     /// The server itself, as the background process runs it
     #[command(hide = true)]
@@ -446,23 +556,6 @@ pub enum LocalCommand {
         #[arg(long)]
         port: Option<u16>,
     },
-}
-
-/// Reads a moment: RFC 3339, a date, or how long before now.
-fn moment(text: &str) -> Result<Timestamp, String> {
-    let wrong = || format!("`{text}` is no time: write 2026-11-23T12:00:00Z, 2026-11-23, 90m, 6h or 3d");
-    if let Ok(moment) = text.parse() {
-        return Ok(moment);
-    }
-    if let Ok(date) = text.parse::<Date>() {
-        return date.to_zoned(TimeZone::UTC).map(|zoned| zoned.timestamp()).map_err(|_| wrong());
-    }
-    let before = match text.strip_suffix('d').map(str::parse::<u64>) {
-        Some(Ok(days)) if (1..=3650).contains(&days) => Duration::from_secs(days * 86_400),
-        Some(_) => return Err(wrong()),
-        None => duration(text).map_err(|_| wrong())?,
-    };
-    Timestamp::now().checked_sub(before).map_err(|_| wrong())
 }
 
 /// Reads `90s`, `20m`, `2h` or `1h30m`.
@@ -505,18 +598,6 @@ mod tests {
         assert_eq!(duration("1h30m"), Ok(Duration::from_secs(5400)));
         for wrong in ["", "90", "m", "0s", "-1s", "1d", "99999999999999999999s", "9999999h"] {
             duration(wrong).expect_err(wrong);
-        }
-    }
-
-    #[test]
-    fn a_moment_is_a_time_a_date_or_so_long_ago() {
-        assert_eq!(moment("2026-11-23T12:00:00+01:00"), Ok("2026-11-23T11:00:00Z".parse().expect("a time")));
-        assert_eq!(moment("2026-11-23"), Ok("2026-11-23T00:00:00Z".parse().expect("a time")));
-        let ago = |text: &str| Timestamp::now().duration_since(moment(text).expect("a time")).as_secs();
-        assert!((5400..5410).contains(&ago("90m")));
-        assert!((259_200..259_210).contains(&ago("3d")));
-        for wrong in ["", "yesterday", "12", "0d", "99999d", "2026-13-01"] {
-            moment(wrong).expect_err(wrong);
         }
     }
 

@@ -4,8 +4,10 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use jiff::Zoned;
 use serde_json::Value;
 
+use super::logs::moment;
 use super::prepare::{self, Opened};
 use super::progress::is_live;
 use super::single::{fail, layout, print_stack};
@@ -23,24 +25,20 @@ use crate::verify::matches_pattern;
 
 /// Runs `ekk replay`.
 pub(super) async fn run(args: cli::Replay, talk: Talk) -> Result<Exit> {
-    if let (Some(since), Some(until)) = (args.since, args.until)
-        && since >= until
-    {
-        return Err(Error::usage(format!("--since {since} is not before --until {until}")));
-    }
+    let window = window(&args)?;
     if let Some(into) = args.into.as_ref().filter(|into| !replay::is_index_name(into)) {
         return Err(Error::usage(format!("`{into}` is no name of an index")));
     }
     let depth = if args.dry_run { Depth::Stream } else { Depth::Domain };
     let opened = prepare::open(args.stack.as_deref(), &args.place, talk, depth).await?;
     let stack = opened.stack.names.stack.clone();
-    match replay_opened(&args, talk, opened).await {
+    match replay_opened(&args, window, talk, opened).await {
         Ok(exit) => Ok(exit),
         Err(error) => fail(&error, args.output.format, &stack),
     }
 }
 
-async fn replay_opened(args: &cli::Replay, talk: Talk, opened: Opened) -> Result<Exit> {
+async fn replay_opened(args: &cli::Replay, window: Window, talk: Talk, opened: Opened) -> Result<Exit> {
     let Opened { word: _, session, header, stack: located } = opened;
     let settings = &located.stream()?.settings;
     let mode = if args.dry_run { Mode::DryRun } else { Mode::Create };
@@ -67,7 +65,6 @@ async fn replay_opened(args: &cli::Replay, talk: Talk, opened: Opened) -> Result
         What::FailedDocuments { unrotated_index: _ } => ("failed documents", layout.failed_below()),
     };
     let place = render::ReplayedFrom { kind, place: format!("s3://{}/{below}", bucket.name) };
-    let window = Window { since: args.since, until: args.until };
     let task = Task { bucket, layout, what, window, to: domain.as_deref(), waiting: &session.waiting };
     let mut report = Report::default();
     let screen = Screen::new(talk);
@@ -101,6 +98,19 @@ async fn replay_opened(args: &cli::Replay, talk: Talk, opened: Opened) -> Result
         tell_error(&error);
     }
     Ok(exit)
+}
+
+fn window(args: &cli::Replay) -> Result<Window> {
+    let now = Zoned::now();
+    let read = |flag: &str, text: &Option<String>| text.as_deref().map(|text| moment(flag, text, &now)).transpose();
+    let since = read("--since", &args.since).map_err(Error::usage)?;
+    let until = read("--until", &args.until).map_err(Error::usage)?;
+    match (since, until) {
+        (Some(since), Some(until)) if since >= until => {
+            Err(Error::usage(format!("--since {since} is not before --until {until}")))
+        }
+        (since, until) => Ok(Window { since, until }),
+    }
 }
 
 /// Checks by its name whether records may be restored into an index.

@@ -150,10 +150,6 @@ impl Stack {
     pub(crate) fn pass(&self, seconds: u64) {
         self.account.control.advance(Duration::from_secs(seconds));
     }
-
-    pub(crate) fn bucket(&self) -> &str {
-        &self.names.bucket
-    }
 }
 
 /// Waits for something that happens in another process.

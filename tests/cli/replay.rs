@@ -5,7 +5,7 @@ use std::io::Write as _;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use ekk_emulator::firehose::FailedFolder;
-use ekk_emulator::{Effect, Fault, Moment, Service};
+use ekk_emulator::{Effect, Fault, Service};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use nix::sys::signal::{Signal, kill};
