@@ -10,9 +10,9 @@ use serde_json::Value;
 use super::logs::moment;
 use super::prepare::{self, Opened};
 use super::progress::is_live;
-use super::single::{fail, layout, print_stack};
+use super::single::{fail, layout};
 use super::up::interrupt;
-use super::{mention, print, tell, tell_error};
+use super::{mention, print, print_json, tell, tell_error};
 use crate::bytes::Bytes;
 use crate::cli::{self, Format, Talk};
 use crate::error::{Error, Exit, Result};
@@ -88,7 +88,7 @@ async fn replay_opened(args: &cli::Replay, window: Window, talk: Talk, opened: O
         }
         Format::Json => {
             let message = error.as_ref().map(|error| error.message.as_str());
-            print_stack(&render::replay_json(&report, mode, exit, &header, stack, message))?;
+            print_json(&render::replay_json(&report, mode, exit, &header, stack, message))?;
         }
     }
     for note in outside {
