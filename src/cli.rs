@@ -82,6 +82,10 @@ pub enum Command {
     /// Show each resource as it is live, and which settings differ from the file
     Status(Status),
 
+    /// Open the stack's Dashboards in a browser, signed with your credentials
+    #[command(after_help = ABOUT_DASHBOARDS)]
+    Dashboards(Dashboards),
+
     /// Check the file alone, offline
     Validate(Validate),
 
@@ -114,6 +118,10 @@ RESOURCE: role, bucket, log-group, domain, index-template, stream, index-pattern
 const ABOUT_DOWN: &str = "\
 Deleting a domain is the hazard `delete-data`: on a terminal the stack's name is typed, elsewhere --yes --allow \
 delete-data is required, on the local AWS too.";
+
+const ABOUT_DASHBOARDS: &str = "\
+It listens on 127.0.0.1 until Ctrl-C and prints the address, whose token lets a browser in. Nothing of the domain is \
+opened to anybody else.";
 
 /// Anything that follows a word of another tool.
 #[derive(Args, Debug)]
@@ -309,6 +317,30 @@ pub struct Status {
     /// The form of the result.
     #[command(flatten)]
     pub output: Output,
+}
+
+/// `ekk dashboards`.
+#[derive(Args, Debug)]
+pub struct Dashboards {
+    /// A YAML file or `-`; without one `ekk.yaml` here
+    #[arg(value_name = "STACK")]
+    pub stack: Option<PathBuf>,
+
+    /// The port on loopback; without it the stack's own, which is always the same, else a free one
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub port: Option<u16>,
+
+    /// Hand on only what is known to read; saving, importing and deleting are refused
+    #[arg(long)]
+    pub read_only: bool,
+
+    /// Print the address and open no browser
+    #[arg(long)]
+    pub no_open: bool,
+
+    /// Where the stack lives.
+    #[command(flatten)]
+    pub place: Place,
 }
 
 /// `ekk validate`.

@@ -1,6 +1,7 @@
 //! One file a verb, each a pipeline that can be read from top to bottom.
 
 mod confirm;
+mod dashboards;
 mod down;
 mod local;
 mod plan;
@@ -32,6 +33,7 @@ pub async fn run(cli: Cli) -> Exit {
         Command::Plan(args) => plan::run(args, talk).await,
         Command::Down(args) => down::run(args, talk).await,
         Command::Status(args) => status::run(args, talk).await,
+        Command::Dashboards(args) => dashboards::run(args, talk).await,
         Command::Validate(args) => validate::run(&args, talk),
         Command::Schema => schema::run(),
         Command::Local(args) => local::run(args, talk).await,

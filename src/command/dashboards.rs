@@ -1,0 +1,123 @@
+//! `ekk dashboards`: a door on loopback to a stack's Dashboards, signed with the caller's credentials.
+
+use std::io::IsTerminal as _;
+use std::process::{Command, Stdio};
+
+use super::up::interrupt;
+use super::{mention, prepare, print};
+use crate::aws::Connection;
+use crate::cli::{self, Place, Talk};
+use crate::dashboards::{Access, Behind, Port, Proxy};
+use crate::error::{Error, Exit, Result};
+use crate::opensearch::forward::Upstream;
+use crate::opensearch::{DataPlane, Reach};
+use crate::resolve;
+use crate::resource::index_pattern::IndexPatternSettings;
+use crate::resource::{Manage as _, Read};
+use crate::wait::{Deadline, Progress};
+
+/// Runs `ekk dashboards`.
+pub(super) async fn run(args: cli::Dashboards, talk: Talk) -> Result<Exit> {
+    let cli::Dashboards { stack, port, read_only, no_open, place } = args;
+    let stacks: Vec<_> = stack.iter().collect();
+    let mut files = prepare::load(&stacks)?;
+    let (Some(file), true) = (files.pop(), files.is_empty()) else {
+        return Err(Error::usage("`ekk dashboards` takes one stack a call").hint("name one file"));
+    };
+    let local = prepare::place_of(&place, talk).await?;
+    let prepared = prepare::connect(file, &place, local.as_deref(), Deadline::Never, Progress::silent()).await?;
+    let header = prepared.header(local.as_deref()).await?;
+    resolve::check_place(&prepared.file.loaded.spec, &header.target)?;
+    let names = prepared.names.filled(&header.target);
+    let session = &prepared.session;
+    let (flags, source) = (prepare::flags(&place), &prepared.file.source);
+    let plane = match DataPlane::reach(session, &names).await? {
+        Reach::Ready(plane) => plane,
+        Reach::Absent => {
+            return Err(Error::failed(format!("stack {}: there is no domain {}", names.stack, names.domain))
+                .hint(format!("`ekk up{flags} {source}` makes it")));
+        }
+        Reach::Unknown(why) => {
+            return Err(Error::failed(format!("stack {}: {why}", names.stack))
+                .hint(format!("`ekk status{flags} {source}` shows how far it is")));
+        }
+    };
+    let pattern = match IndexPatternSettings::read(session, &names).await? {
+        Read::Present(pattern) => Some(pattern.facts.id),
+        Read::Absent => {
+            mention(talk, &format!("! there is no index pattern {} yet\n", names.index_pattern_title));
+            None
+        }
+        Read::Unknown(why) => {
+            mention(talk, &format!("! {} did not answer yet: {why}\n", plane.engine().dashboards_name()));
+            Some(names.index_pattern.clone())
+        }
+    };
+    let connection = Connection {
+        region: Some(header.target.region.clone()),
+        profile: place.profile.clone(),
+        local: local.clone(),
+        quick_retries: false,
+    };
+    let upstream = Upstream::new(&plane, connection).await?;
+    let name = plane.engine().dashboards_name();
+    let behind = Behind {
+        discover: upstream.engine().discover(pattern.as_deref()),
+        upstream,
+        access: if read_only { Access::ReadOnly } else { Access::ReadWrite },
+        log_in: log_in(&place),
+    };
+    let port = port.map_or_else(|| Port::of_stack(&names.stack, &header.target), Port::Exactly);
+    // Before anything is said, so that a Ctrl-C right after it ends it in order.
+    let ended = interrupt();
+    let proxy = Proxy::listen(behind, port).await?;
+    if let Port::OfStack(own) = port
+        && own != proxy.port()
+    {
+        mention(talk, &format!("! port {own}, this stack's own, is taken: this time it is {}\n", proxy.port()));
+    }
+    let may = if read_only { "Whoever has this address reads" } else { "Whoever has this address reads and writes" };
+    mention(
+        talk,
+        &format!(
+            "{header} · stack {} · {name}, Discover on {}\n{may} there as you, until Ctrl-C ends it.\n",
+            names.stack, names.index_pattern_title
+        ),
+    );
+    print(&format!("{}\n", proxy.address()))?;
+    if !no_open && std::io::stdout().is_terminal() && !open(&proxy.address_for_once()) {
+        mention(talk, "No browser was opened: open the address in one.\n");
+    }
+    proxy.serve(ended).await;
+    Ok(Exit::Done)
+}
+
+/// What is run to get credentials again, as far as it is known where they come from.
+fn log_in(place: &Place) -> String {
+    let profile = place.profile.clone().or_else(|| std::env::var("AWS_PROFILE").ok()).filter(|name| !name.is_empty());
+    match profile {
+        Some(profile) => format!("aws sso login --profile {profile}"),
+        None => "aws sso login".to_owned(),
+    }
+}
+
+/// Opens the person's browser, where there is a screen to open one on. Others on this machine can see the command line, so
+/// the address must open once only.
+fn open(address: &str) -> bool {
+    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let program = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
+    // Without a screen xdg-open takes a browser for terminals, which would take this terminal.
+    if !cfg!(target_os = "macos") && !set("DISPLAY") && !set("WAYLAND_DISPLAY") {
+        return false;
+    }
+    let started =
+        Command::new(program).arg(address).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    match started {
+        Ok(mut child) => {
+            // Whoever opens a browser ends at once; nobody waits for one that does not.
+            std::thread::spawn(move || child.wait());
+            true
+        }
+        Err(_) => false,
+    }
+}
