@@ -236,6 +236,7 @@ function rows(hits, pattern) {
     return rowsOf(hit, pattern, key);
   }));
   unfolded = kept;
+  at("records").hidden = hits.length === 0;
   if (focused) {
     const button = [...document.querySelectorAll(".fold button")].find((one) => one.dataset.record === focused);
     if (button) button.focus();

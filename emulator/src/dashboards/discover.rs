@@ -73,8 +73,12 @@ fn search(dashboards: &Dashboards<'_>, ask: Ask<'_>) -> Result<Wanted, Refusal> 
 pub(crate) fn found(answer: &Response) -> Response {
     let raw: Value = serde_json::from_slice(&answer.body).unwrap_or(Value::Null);
     if answer.status != 200 {
-        let reason = raw["error"]["root_cause"][0]["reason"].as_str().or_else(|| raw["error"]["reason"].as_str());
-        let mut body = error(answer.status, reason.unwrap_or("the engine refused the search"));
+        let mut cause = &raw["error"];
+        while cause["caused_by"].is_object() {
+            cause = &cause["caused_by"];
+        }
+        let reason = cause["reason"].as_str().unwrap_or("the engine refused the search");
+        let mut body = error(answer.status, reason);
         body["attributes"] = json!({"error": raw["error"]});
         return json_response(answer.status, &body);
     }
