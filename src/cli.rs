@@ -322,7 +322,7 @@ pub struct Status {
 /// `ekk dashboards`.
 #[derive(Args, Debug)]
 pub struct Dashboards {
-    /// A YAML file or `-`; without one `ekk.yaml` here
+    /// A YAML file, `-`, or the name of a stack that lives in this account and region; without one `ekk.yaml` here
     #[arg(value_name = "STACK")]
     pub stack: Option<PathBuf>,
 

@@ -19,6 +19,8 @@ const LAYERS: [&[&str]; 6] = [
         "preflight",
         "read",
         "strays",
+        "located",
+        "tagged",
         "guard",
         "render",
         "plan",

@@ -1,68 +1,54 @@
 //! `ekk dashboards`: a door on loopback to a stack's Dashboards, signed with the caller's credentials.
 
 use std::io::IsTerminal as _;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
+use super::prepare::Opened;
 use super::up::interrupt;
 use super::{mention, prepare, print};
 use crate::aws::Connection;
 use crate::cli::{self, Place, Talk};
 use crate::dashboards::{Access, Behind, Port, Proxy};
-use crate::error::{Error, Exit, Result};
+use crate::error::{Exit, Result};
+use crate::located::Depth;
 use crate::opensearch::forward::Upstream;
-use crate::opensearch::{DataPlane, Reach};
-use crate::resolve;
-use crate::resource::index_pattern::IndexPatternSettings;
-use crate::resource::{Manage as _, Read};
-use crate::wait::{Deadline, Progress};
+use crate::resource::Read;
 
 /// Runs `ekk dashboards`.
 pub(super) async fn run(args: cli::Dashboards, talk: Talk) -> Result<Exit> {
     let cli::Dashboards { stack, port, read_only, no_open, place } = args;
-    let stacks: Vec<_> = stack.iter().collect();
-    let mut files = prepare::load(&stacks)?;
-    let (Some(file), true) = (files.pop(), files.is_empty()) else {
-        return Err(Error::usage("`ekk dashboards` takes one stack a call").hint("name one file"));
-    };
-    let local = prepare::place_of(&place, talk).await?;
-    let prepared = prepare::connect(file, &place, local.as_deref(), Deadline::Never, Progress::silent()).await?;
-    let header = prepared.header(local.as_deref()).await?;
-    resolve::check_place(&prepared.file.loaded.spec, &header.target)?;
-    let names = prepared.names.filled(&header.target);
-    let session = &prepared.session;
-    let (flags, source) = (prepare::flags(&place), &prepared.file.source);
-    let plane = match DataPlane::reach(session, &names).await? {
-        Reach::Ready(plane) => plane,
-        Reach::Absent => {
-            return Err(Error::failed(format!("stack {}: there is no domain {}", names.stack, names.domain))
-                .hint(format!("`ekk up{flags} {source}` makes it")));
-        }
-        Reach::Unknown(why) => {
-            return Err(Error::failed(format!("stack {}: {why}", names.stack))
-                .hint(format!("`ekk status{flags} {source}` shows how far it is")));
-        }
-    };
-    let pattern = match IndexPatternSettings::read(session, &names).await? {
-        Read::Present(pattern) => Some(pattern.facts.id),
-        Read::Absent => {
+    let opened = prepare::open(stack.as_deref().map(Path::as_os_str), &place, talk, Depth::IndexPattern).await?;
+    let Opened { word, session, header, stack } = &opened;
+    let flags = prepare::flags(&place);
+    let plane = stack
+        .data_plane(session)
+        .await
+        .map_err(|error| error.hint(format!("`ekk status{flags} {word}` shows how far it is")))?;
+    let names = &stack.names;
+    let name = plane.engine().dashboards_name();
+    let pattern = match &stack.index_pattern {
+        Ok(Read::Present(_)) => Some(names.index_pattern.as_str()),
+        Ok(Read::Absent) => {
             mention(talk, &format!("! there is no index pattern {} yet\n", names.index_pattern_title));
             None
         }
-        Read::Unknown(why) => {
-            mention(talk, &format!("! {} did not answer yet: {why}\n", plane.engine().dashboards_name()));
-            Some(names.index_pattern.clone())
+        // It may come to answer while the door is open, and the page tells if it does not.
+        Ok(Read::Unknown(why)) => {
+            mention(talk, &format!("! {name} did not answer yet: {why}\n"));
+            Some(names.index_pattern.as_str())
         }
+        Err(error) => return Err(error.clone()),
     };
     let connection = Connection {
         region: Some(header.target.region.clone()),
         profile: place.profile.clone(),
-        local: local.clone(),
+        local: header.local.clone(),
         quick_retries: false,
     };
     let upstream = Upstream::new(&plane, connection).await?;
-    let name = plane.engine().dashboards_name();
     let behind = Behind {
-        discover: upstream.engine().discover(pattern.as_deref()),
+        discover: upstream.engine().discover(pattern),
         upstream,
         access: if read_only { Access::ReadOnly } else { Access::ReadWrite },
         log_in: log_in(&place),

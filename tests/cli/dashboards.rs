@@ -83,7 +83,8 @@ fn the_address_opens_discover_on_the_stack_s_pattern_until_it_is_ended() {
     let account = Account::instant();
     account.bring_up("stack: logs\n");
     let mut ports = Vec::new();
-    for (signal, words) in [(Signal::SIGINT, [].as_slice()), (Signal::SIGTERM, &["--read-only"])] {
+    // The first time by its file, the second by its name.
+    for (signal, words) in [(Signal::SIGINT, [].as_slice()), (Signal::SIGTERM, &["--read-only", "logs"])] {
         let open = Open::start(&account, words);
         let (status, page) = open.ask("GET", "/_dashboards/app/discover?security_tenant=global", "", "");
         assert!(status == 200 && page.contains("<h1>Discover</h1>"), "{page}");
@@ -92,7 +93,8 @@ fn the_address_opens_discover_on_the_stack_s_pattern_until_it_is_ended() {
         let (status, found) = open.ask("POST", "/_dashboards/internal/search/opensearch", json, search);
         assert!(status == 200 && found.contains("rawResponse"), "{found}");
         let path = "/_dashboards/api/saved_objects/query/x";
-        let (status, saved) = open.ask("POST", &format!("{path}?overwrite=true"), json, r#"{"attributes":{"title":"a"}}"#);
+        let (status, saved) =
+            open.ask("POST", &format!("{path}?overwrite=true"), json, r#"{"attributes":{"title":"a"}}"#);
         assert_eq!(status, if words.is_empty() { 200 } else { 403 }, "{saved}");
         assert_eq!(ask(open.port, "GET", path, "", "").0, 403, "who has no cookie");
         ports.push(open.port);
@@ -131,7 +133,9 @@ fn credentials_that_were_renewed_are_taken_and_expired_ones_are_told() {
     assert_eq!(page().0, 200);
     let keys: Vec<String> = arrived(&account)
         .iter()
-        .filter_map(|request| request.headers["authorization"].to_str().ok()?.split(['=', '/']).nth(1).map(ToOwned::to_owned))
+        .filter_map(|request| {
+            request.headers["authorization"].to_str().ok()?.split(['=', '/']).nth(1).map(ToOwned::to_owned)
+        })
         .collect();
     assert_eq!(keys, ["AKIAFIRST", "AKIAFIRST", "AKIAEXPIRED", "AKIAEXPIRED", "AKIASECOND"]);
     open.end(&account, Signal::SIGINT).with(0);
