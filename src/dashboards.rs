@@ -81,6 +81,8 @@ pub struct Behind {
     pub access: Access,
     /// What to run where AWS does not take the credentials.
     pub log_in: String,
+    /// What starts this door again.
+    pub again: String,
 }
 
 /// A door that listens.
@@ -233,7 +235,9 @@ impl Shared {
 
     async fn send(&self, outgoing: &Outgoing) -> Result<Response<SdkBody>, page::Refusal> {
         self.behind.upstream.send(outgoing).await.map_err(|why| match why {
-            NotForwarded::Credentials(error) => page::Refusal::credentials(&error, &self.behind.log_in),
+            NotForwarded::Credentials(error) => {
+                page::Refusal::credentials(&error, &self.behind.log_in, &self.behind.again)
+            }
             NotForwarded::Unreachable(error) => page::Refusal::unreachable(&error),
             NotForwarded::Unsignable(error) => page::Refusal::bad_path(error.message),
         })

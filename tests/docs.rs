@@ -19,12 +19,13 @@ fn read(path: &str) -> String {
 
 #[test]
 fn the_help_in_the_papers_is_what_the_binary_prints() {
-    const COMMANDS: [&[&str]; 12] = [
+    const COMMANDS: [&[&str]; 13] = [
         &[],
         &["up"],
         &["plan"],
         &["down"],
         &["status"],
+        &["dashboards"],
         &["validate"],
         &["schema"],
         &["local"],

@@ -46,7 +46,7 @@ pub fn stranger(method: &Method, headers: &HeaderMap) -> Option<Stranger> {
         return Some(Stranger::Host);
     }
     if headers.contains_key(header::ORIGIN)
-        && !text("origin").is_some_and(|origin| origin.strip_prefix("http://") == Some(host))
+        && text("origin").is_none_or(|origin| origin.strip_prefix("http://") != Some(host))
     {
         return Some(Stranger::Origin);
     }

@@ -20,11 +20,7 @@ pub(super) async fn run(args: cli::Dashboards, talk: Talk) -> Result<Exit> {
     let cli::Dashboards { stack, port, read_only, no_open, place } = args;
     let opened = prepare::open(stack.as_deref().map(Path::as_os_str), &place, talk, Depth::IndexPattern).await?;
     let Opened { word, session, header, stack } = &opened;
-    let flags = prepare::flags(&place);
-    let plane = stack
-        .data_plane(session)
-        .await
-        .map_err(|error| error.hint(format!("`ekk status{flags} {word}` shows how far it is")))?;
+    let plane = stack.data_plane(session).await?;
     let names = &stack.names;
     let name = plane.engine().dashboards_name();
     let pattern = match &stack.index_pattern {
@@ -52,6 +48,7 @@ pub(super) async fn run(args: cli::Dashboards, talk: Talk) -> Result<Exit> {
         upstream,
         access: if read_only { Access::ReadOnly } else { Access::ReadWrite },
         log_in: log_in(&place),
+        again: format!("ekk dashboards{} {word}", prepare::flags(&place)),
     };
     let port = port.map_or_else(|| Port::of_stack(&names.stack, &header.target), Port::Exactly);
     // Before anything is said, so that a Ctrl-C right after it ends it in order.

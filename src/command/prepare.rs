@@ -86,15 +86,6 @@ pub(super) async fn place_of(place: &Place, talk: Talk) -> Result<Option<String>
     Ok(Some(running.address))
 }
 
-/// Returns what leads a person to the stack's Dashboards: on the local AWS the address of its page, on AWS the command, since
-/// the domain's own address answers a browser 403.
-pub(super) fn way_to_dashboards(local: Option<&str>, region: &str, domain: &str, flags: &str, source: &str) -> String {
-    match local {
-        Some(address) => format!("{address}/_dashboards/{region}/{domain}/"),
-        None => format!("ekk dashboards{flags} {source}"),
-    }
-}
-
 /// One stack, connected and named.
 #[derive(Debug)]
 pub(super) struct Prepared {

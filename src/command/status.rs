@@ -65,10 +65,7 @@ async fn status_of(made: &Planned) -> Result<StackStatus> {
         DomainScheme::Http => "http",
     };
     let endpoint = made.live.domain.present().and_then(|domain| domain.facts.endpoint.as_ref());
-    let local = made.header.local.as_deref();
-    let (region, domain) = (&made.header.target.region, &made.plan.names.domain);
-    let dashboards =
-        endpoint.map(|_| prepare::way_to_dashboards(local, region, domain, &made.flags, &made.prepared.file.source));
+    let dashboards = endpoint.map(|_| made.way_to_dashboards());
     Ok(StackStatus {
         stack: made.plan.stack.clone(),
         resources,

@@ -104,7 +104,7 @@ impl Refusal {
     }
 
     /// The page that says what to run. 403 and not 401, which the pages of Dashboards take for the end of a login of theirs.
-    pub(super) fn credentials(error: &Error, log_in: &str) -> Self {
+    pub(super) fn credentials(error: &Error, log_in: &str, again: &str) -> Self {
         let title = if error.message.to_lowercase().contains("expired") {
             "The AWS credentials have expired"
         } else {
@@ -112,10 +112,10 @@ impl Refusal {
         };
         let mut lines = vec![error.message.clone()];
         if std::env::var_os("AWS_ACCESS_KEY_ID").is_some_and(|key| !key.is_empty()) {
-            lines.push(
-                "They come from the environment of `ekk dashboards`: end it with Ctrl-C, and start it again with new ones."
-                    .to_owned(),
-            );
+            lines.push(format!(
+                "They come from the environment of the command that serves this page: set new ones in a terminal, end it \
+                 with Ctrl-C, and start it again: `{again}`."
+            ));
         } else {
             lines.push(
                 "Log in again in a terminal, then reload this page; `ekk dashboards` goes on with them.".to_owned(),
@@ -205,7 +205,7 @@ mod tests {
     #[test]
     fn nothing_that_aws_or_an_address_says_becomes_markup() {
         let error = Error::failed("expired <script>alert('1')</script> & \"more\"");
-        let page = Refusal::credentials(&error, "aws sso login --profile '<b>'").page();
+        let page = Refusal::credentials(&error, "aws sso login --profile '<b>'", "ekk dashboards").page();
         assert!(page.contains("<title>The AWS credentials have expired · ekk dashboards</title>"), "{page}");
         assert!(
             page.contains("expired &lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt; &amp; &quot;more&quot;"),

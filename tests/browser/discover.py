@@ -404,6 +404,11 @@ def through_the_proxy(browser, ekk, now):
         browser.picture("10-through-the-proxy")
         must(browser.complaints() == [], browser.complaints())
         foreign_pages(browser, door + "_dashboards/")
+        # The page that a person sees where the domain is silent; that of expired credentials is made the same way.
+        ekk.run("local", "stop")
+        browser.open(door + "_dashboards/app/discover")
+        must(browser.text("h1") == "The domain does not answer", browser.text("body"))
+        browser.picture("11-no-answer")
         process.send_signal(signal.SIGINT)
         must(process.wait(timeout=PATIENCE_SECONDS) == 0, f"Ctrl-C: {process.returncode}\n{process.stderr.read()}")
     finally:

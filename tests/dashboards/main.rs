@@ -82,6 +82,7 @@ async fn proxy(stand_in: &StandIn, access: Access, port: Port) -> Proxy {
         upstream,
         access,
         log_in: "aws sso login --profile acme".to_owned(),
+        again: "ekk dashboards logs".to_owned(),
     };
     Proxy::listen(behind, port).await.expect("a port")
 }
