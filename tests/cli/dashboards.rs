@@ -14,7 +14,7 @@ use crate::place::Ended;
 
 /// A running `ekk dashboards`.
 struct Open {
-    child: Child,
+    child: Option<Child>,
     address: String,
     port: u16,
     cookie: String,
@@ -57,7 +57,7 @@ impl Open {
             "{heard}"
         );
         let cookie = heard.split("set-cookie: ").nth(1).and_then(|rest| rest.split(';').next()).expect("a cookie");
-        Self { port, cookie: cookie.to_owned(), address: address.trim().to_owned(), child }
+        Self { port, cookie: cookie.to_owned(), address: address.trim().to_owned(), child: Some(child) }
     }
 
     fn ask(&self, method: &str, path: &str, headers: &str, body: &str) -> Heard {
@@ -65,11 +65,22 @@ impl Open {
     }
 
     /// Ends it, and returns what it said but for the address.
-    fn end(self, account: &Account, signal: Signal) -> Ended {
-        kill(Pid::from_raw(self.child.id().try_into().expect("a process")), signal).expect("it runs");
-        let mut ended = account.place.end(self.child);
+    fn end(mut self, account: &Account, signal: Signal) -> Ended {
+        let child = self.child.take().expect("it has not ended");
+        kill(Pid::from_raw(child.id().try_into().expect("a process")), signal).expect("it runs");
+        let mut ended = account.place.end(child);
         ended.err = ended.err.replace(&self.port.to_string(), "[port]");
         ended
+    }
+}
+
+impl Drop for Open {
+    /// A test that fails leaves no process behind.
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
     }
 }
 
