@@ -2,6 +2,7 @@
 //! query parameters on a POST: a domain ignores them there.
 
 mod documents;
+pub mod forward;
 
 use std::fmt;
 use std::fmt::Write as _;
@@ -481,6 +482,35 @@ impl Engine {
         }
     }
 
+    /// Returns where Dashboards or Kibana begin below the domain's endpoint.
+    #[must_use]
+    pub fn dashboards_base(self) -> &'static str {
+        match self.family {
+            Family::OpenSearch => "/_dashboards",
+            Family::Elasticsearch => "/_plugin/kibana",
+        }
+    }
+
+    /// Returns the address of Discover below the domain's endpoint, on an index pattern where one is named by its id.
+    /// OpenSearch Dashboards since 2.10 turn this form into their own; Kibana 7 keeps it for old links. The tenant is named
+    /// because it may be a private one by default, where the pattern is not.
+    #[must_use]
+    pub fn discover(self, index_pattern: Option<&str>) -> String {
+        let mut address = format!("{}/app/", self.dashboards_base());
+        address.push_str(match self.family {
+            Family::OpenSearch => "discover?security_tenant=global#/",
+            Family::Elasticsearch => "kibana?security_tenant=global#/discover",
+        });
+        if let Some(id) = index_pattern {
+            // Rison: in quotes `!` escapes itself and a quote.
+            let quoted = id.replace('!', "!!").replace('\'', "!'");
+            address.push_str("?_a=(index:'");
+            push_encoded(&mut address, quoted.as_bytes());
+            address.push_str("')");
+        }
+        address
+    }
+
     /// Returns a path inside Dashboards or Kibana. The old path only redirects after an upgrade, and a redirect would
     /// spoil the signature, so the path follows the live engine.
     #[must_use]
@@ -527,16 +557,16 @@ fn encode(segments: &[&str]) -> String {
     let mut path = String::new();
     for segment in segments {
         path.push('/');
-        push_encoded(&mut path, segment);
+        push_encoded(&mut path, segment.as_bytes());
     }
     path
 }
 
 /// Encodes all but RFC 3986's unreserved characters, as Signature Version 4 wants it.
-fn push_encoded(out: &mut String, text: &str) {
-    for byte in text.bytes() {
+fn push_encoded(out: &mut String, bytes: &[u8]) {
+    for byte in bytes {
         match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(*byte)),
             _ => {
                 let _ = write!(out, "%{byte:02X}");
             }
@@ -562,9 +592,9 @@ impl Request {
         let mut encoded = String::new();
         for (key, value) in query {
             encoded.push(if encoded.is_empty() { '?' } else { '&' });
-            push_encoded(&mut encoded, key);
+            push_encoded(&mut encoded, key.as_bytes());
             encoded.push('=');
-            push_encoded(&mut encoded, value);
+            push_encoded(&mut encoded, value.as_bytes());
         }
         Self { method: Method::GET, path, query: encoded, media_type: JSON, body: Vec::new() }
     }
@@ -729,7 +759,7 @@ fn forbidden(request: &Request, text: &str, domain_arn: &str) -> Refusal {
         )
     } else if low.contains("cluster_block") || low.contains("forbidden/") {
         error.hint("the domain blocks writes: its disk is nearly full, or it is short of memory")
-    } else if low.contains("signature") || low.contains("security token") || low.contains("expired") {
+    } else if speaks_of_credentials(&low) {
         error.hint("AWS does not take these credentials: log in again, and check AWS_PROFILE and this machine's clock")
     } else {
         error.hint(format!(
@@ -737,6 +767,13 @@ fn forbidden(request: &Request, text: &str, domain_arn: &str) -> Refusal {
         ))
     };
     Refusal { cause: Cause::Forbidden, error }
+}
+
+/// Tells whether a 403, in lower case, is about the credentials or the signature and not about what they may do.
+fn speaks_of_credentials(low: &str) -> bool {
+    ["signature", "security token", "expired", "unrecognizedclient", "invalidclienttokenid"]
+        .iter()
+        .any(|word| low.contains(word))
 }
 
 /// Returns code and text of an answer in JSON, in the words of the engine, of Dashboards or of AWS's front.
@@ -848,6 +885,19 @@ mod tests {
         assert!(engine("Elasticsearch_7.10").has_composable_templates());
         assert_eq!(elasticsearch.dashboards_settings().path, "/_plugin/kibana/api/kibana/settings");
         "Solr_9.1".parse::<Engine>().expect_err("no known engine");
+    }
+
+    #[test]
+    fn discover_opens_on_the_pattern_in_the_form_that_every_release_takes() {
+        assert_eq!(
+            engine("OpenSearch_2.19").discover(Some("ekk-logs")),
+            "/_dashboards/app/discover?security_tenant=global#/?_a=(index:'ekk-logs')"
+        );
+        assert_eq!(
+            engine("Elasticsearch_7.10").discover(Some("it's a !")),
+            "/_plugin/kibana/app/kibana?security_tenant=global#/discover?_a=(index:'it%21%27s%20a%20%21%21')"
+        );
+        assert_eq!(engine("OpenSearch_1.3").discover(None), "/_dashboards/app/discover?security_tenant=global#/");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 pub use domain::{Domain, ValidationFailure};
-pub(crate) use endpoint::{denies, engine, handle as handle_domain, is_master};
+pub(crate) use endpoint::{denies, engine, handle as handle_domain, handle_browser, is_master};
 
 use crate::{
     clock::after,

@@ -75,7 +75,7 @@ impl Shared {
     fn answer(&self, request: &Request, stale: Staleness) -> Response {
         let context = self.context();
         match &request.caller {
-            Caller::Anonymous if request.service != Service::Domain => {
+            Caller::Anonymous if !matches!(request.service, Service::Domain | Service::Browser) => {
                 return response::unsigned(request);
             }
             Caller::Malformed => return response::malformed_signature(request),

@@ -39,6 +39,8 @@ pub(crate) struct Answer {
     pub(crate) body: String,
     /// The Date header.
     pub(crate) date: Option<String>,
+    /// Further headers.
+    pub(crate) headers: Vec<(&'static str, String)>,
 }
 
 impl Answer {
@@ -47,7 +49,7 @@ impl Answer {
     }
 
     pub(crate) fn new(status: u16, content_type: &str, body: String) -> Self {
-        Self { status, content_type: content_type.to_owned(), body, date: None }
+        Self { status, content_type: content_type.to_owned(), body, date: None, headers: Vec::new() }
     }
 }
 
@@ -128,10 +130,11 @@ async fn serve(mut connection: TcpStream, shared: Arc<Shared>) {
             }
             None => (shared.behind)(&came),
         };
-        let Answer { status, content_type, body, date } = answer;
+        let Answer { status, content_type, body, date, headers } = answer;
         let date = date.map(|date| format!("date: {date}\r\n")).unwrap_or_default();
+        let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         let head = format!(
-            "HTTP/1.1 {status} X\r\ncontent-type: {content_type}\r\ncontent-length: {}\r\n{date}\r\n",
+            "HTTP/1.1 {status} X\r\ncontent-type: {content_type}\r\ncontent-length: {}\r\n{date}{headers}\r\n",
             body.len()
         );
         if connection.write_all(&[head.as_bytes(), body.as_bytes()].concat()).await.is_err() {

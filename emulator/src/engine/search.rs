@@ -175,20 +175,22 @@ impl Query {
         }
     }
 
-    /// Reads `q=…` of a search by URI, or the text of a query_string.
+    /// Reads `q=…` of a search by URI, or the text of a query_string, as Lucene's classic parser joins its clauses: AND
+    /// makes both of its sides needed, and OR, where every word is needed else, makes both optional.
     pub(crate) fn read_text(text: &str, fields: &[String], default: How) -> Result<Self, Failure> {
-        let mut every: Vec<Self> = Vec::new();
-        let mut any: Vec<Self> = Vec::new();
-        let mut join_with_and = default == How::EveryWord;
+        let mut clauses: Vec<(Occurs, Self)> = Vec::new();
+        let mut joined = Joined::Beside;
         let mut negate = false;
         for token in split_query(text)? {
             match token.as_str() {
                 "AND" | "&&" => {
-                    join_with_and = true;
-                    every.append(&mut any);
+                    joined = Joined::And;
                     continue;
                 }
-                "OR" | "||" => continue,
+                "OR" | "||" => {
+                    joined = Joined::Or;
+                    continue;
+                }
                 "NOT" | "!" => {
                     negate = true;
                     continue;
@@ -205,22 +207,41 @@ impl Query {
                 Some(_) | None => (fields.to_vec(), token),
             };
             let one = text_clause(&own_fields, token)?;
-            if must_not || negate {
-                every.push(Self::Not(Box::new(one)));
-                negate = false;
-            } else if must || join_with_and {
-                every.push(one);
-            } else {
-                any.push(one);
+            let every_word = default == How::EveryWord;
+            if let Some((before @ (Occurs::Must | Occurs::May), _)) = clauses.last_mut() {
+                match joined {
+                    Joined::And => *before = Occurs::Must,
+                    Joined::Or if every_word => *before = Occurs::May,
+                    Joined::Or | Joined::Beside => {}
+                }
+            }
+            let occurs = match (must_not || negate, joined) {
+                (true, _) => Occurs::Never,
+                (false, Joined::And) => Occurs::Must,
+                (false, Joined::Or | Joined::Beside) if must => Occurs::Must,
+                (false, Joined::Beside) if every_word => Occurs::Must,
+                (false, Joined::Or | Joined::Beside) => Occurs::May,
+            };
+            clauses.push((occurs, one));
+            (negate, joined) = (false, Joined::Beside);
+        }
+        if clauses.is_empty() {
+            return Ok(Self::None);
+        }
+        let any_is_needed = !clauses.iter().any(|(occurs, _)| *occurs == Occurs::Must);
+        let (mut every, mut any) = (Vec::new(), Vec::new());
+        for (occurs, one) in clauses {
+            match occurs {
+                Occurs::Must => every.push(one),
+                Occurs::Never => every.push(Self::Not(Box::new(one))),
+                Occurs::May => any.push(one),
             }
         }
-        if !any.is_empty() {
+        // Beside what must be there, what may be there only raises a score.
+        if any_is_needed && !any.is_empty() {
             every.push(Self::Any(any));
         }
-        Ok(match every.len() {
-            0 => Self::None,
-            _ => Self::Every(every),
-        })
+        Ok(Self::Every(every))
     }
 
     fn read_query_string(name: &str, body: &Value) -> Result<Self, Failure> {
@@ -298,6 +319,22 @@ impl Query {
             }),
         }
     }
+}
+
+/// Whether a clause of a text must be found.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Occurs {
+    Must,
+    May,
+    Never,
+}
+
+/// What stands between a clause of a text and the one before.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Joined {
+    Beside,
+    And,
+    Or,
 }
 
 /// What a search orders its hits by.

@@ -404,6 +404,10 @@ fn queries_find_what_they_say() {
         (json!({"bool": {"should": [{"term": {"n": 1}}, {"term": {"n": 2}}]}}), vec!["1", "2"]),
         (json!({"query_string": {"query": "levelname:ERROR OR message:fine"}}), vec!["1", "3"]),
         (json!({"query_string": {"query": "disk AND NOT full"}}), vec!["2"]),
+        (json!({"query_string": {"query": "disk full", "default_operator": "and"}}), vec!["1"]),
+        (json!({"query_string": {"query": "full OR fine", "default_operator": "and"}}), vec!["1", "3"]),
+        (json!({"query_string": {"query": "disk NOT full", "default_operator": "and"}}), vec!["2"]),
+        (json!({"query_string": {"query": "full fine AND disk"}}), vec![]),
         (json!({"simple_query_string": {"query": "\"is full\"", "fields": ["message"]}}), vec!["1"]),
     ] {
         assert_eq!(domain.found(&query), ids, "{query}");
