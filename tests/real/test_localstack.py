@@ -273,38 +273,44 @@ class TestAServerThatDoesNotEncrypt:
 class TestAnEngineWithoutDashboards:
     """The same LocalStack, with nothing in front of the engine: only the index pattern cannot be made."""
 
-    def test_each_up_makes_the_rest_and_says_at_once_why_the_pattern_is_missing(
-        self, binary, for_the_run, opensearch, tmp_path
-    ):
-        hint = (
-            "the engine itself answered: there is no Dashboards behind this endpoint, as there always is on AWS; look "
-            "where AWS_ENDPOINT_URL leads"
-        )
-        file = "bare.yaml"
-        with localstack.start(f"http://{opensearch.address}", data_dir=tmp_path / "localstack") as bare:
-            ekk = Ekk(binary, bare.address, tmp_path)
-            (tmp_path / file).write_text(small("bare"))
-            # The first run makes the pattern, the next cannot know whether there is one.
-            for action in ("create", "settle"):
-                began = time.monotonic()
-                ran = ekk("up", "--yes", "-o", "json", file).with_code(1)
-                # Not after the ten minutes that Dashboards may take to come up.
-                assert time.monotonic() - began < 60
-                ends = {outcome["kind"]: outcome["end"] for outcome in ran.json()["outcomes"]}
-                failed = ends.pop("index-pattern")
-                assert (failed["end"], failed["hints"], failed["refused"]) == ("failed", [hint], False)
-                assert failed["message"].startswith("index pattern bare-*: GET /_dashboards/api/")
-                assert ": 400 no handler found for uri [/_dashboards/api/" in failed["message"]
-                assert set(ends) == (ALL - {"index-pattern"} if action == "create" else set())
-                assert all(end == {"end": "done"} for end in ends.values()), ends
-            assert f"\n  {hint}\n" in ekk("up", "--yes", file).with_code(1).out
-            (change,) = ekk.plan(file, code=3)["changes"]
-            assert (change["action"], change["kind"]) == ("settle", "index-pattern")
-            assert hint in change["notes"][0]
-            states = {one["kind"]: one for one in ekk("status", "-o", "json", file).with_code(0).json()["resources"]}
-            assert (states["index-pattern"]["state"], hint in states["index-pattern"]["why"]) == ("unknown", True)
-            # Nothing of that stands in the way of going down.
-            down(ekk, file)
+    FILE = "bare.yaml"
+    HINT = (
+        "the engine itself answered: there is no Dashboards behind this endpoint, as there always is on AWS; look "
+        "where AWS_ENDPOINT_URL leads"
+    )
+
+    @pytest.fixture
+    def bare(self, binary, for_the_run, opensearch, tmp_path):
+        server = for_the_run(localstack.start(f"http://{opensearch.address}", data_dir=tmp_path / "localstack"))
+        (tmp_path / self.FILE).write_text(small("bare"))
+        return Ekk(binary, server.address, tmp_path)
+
+    def test_each_up_makes_the_rest_and_says_at_once_why_the_pattern_is_missing(self, bare):
+        # The first run makes the pattern, the next cannot know whether there is one.
+        for action, done in (("create", ALL - {"index-pattern"}), ("settle", set())):
+            began = time.monotonic()
+            report = bare("up", "--yes", "-o", "json", self.FILE).with_code(1).json()
+            # Not after the ten minutes that Dashboards may take to come up.
+            assert time.monotonic() - began < 60
+            outcomes = {outcome["kind"]: outcome for outcome in report["outcomes"]}
+            failed = outcomes.pop("index-pattern")
+            assert failed["action"] == action
+            end = failed["end"]
+            assert (end["end"], end["hints"], end["refused"]) == ("failed", [self.HINT], False)
+            assert end["message"].startswith("index pattern bare-*: GET /_dashboards/api/")
+            assert ": 400 no handler found for uri [/_dashboards/api/" in end["message"]
+            assert set(outcomes) == done
+            assert all(outcome["end"] == {"end": "done"} for outcome in outcomes.values()), outcomes
+        assert f"\n  {self.HINT}\n" in bare("up", "--yes", self.FILE).with_code(1).out
+
+        (change,) = bare.plan(self.FILE, code=3)["changes"]
+        assert (change["action"], change["kind"]) == ("settle", "index-pattern")
+        assert self.HINT in change["notes"][0]
+        state = bare("status", "-o", "json", self.FILE).with_code(0).json()
+        (pattern,) = [one for one in state["resources"] if one["kind"] == "index-pattern"]
+        assert (pattern["state"], self.HINT in pattern["why"]) == ("unknown", True)
+        # Nothing of that stands in the way of going down.
+        down(bare, self.FILE)
 
 
 def small(stack: str, domain: str = "") -> str:
