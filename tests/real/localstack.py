@@ -20,6 +20,7 @@ import hashlib
 import json
 import os
 import pathlib
+import random
 import shutil
 import signal
 import socket
@@ -35,9 +36,12 @@ PART = "LocalStack 2026.3.0"
 
 LOCK = pathlib.Path(__file__).with_name("localstack.txt")
 
-# Its S3 would keep its folders in one place below /tmp, whatever TMPDIR says.
+# Its gateway would listen on every interface whatever GATEWAY_LISTEN says, and its S3 keep its folders in one place
+# below /tmp whatever TMPDIR says.
 MAIN = """
-import sys
+import functools, sys
+from twisted.internet import endpoints
+endpoints.TCP4ServerEndpoint = functools.partial(endpoints.TCP4ServerEndpoint, interface="127.0.0.1")
 from localstack.services.s3 import provider
 provider.DEFAULT_S3_TMP_DIR = sys.argv.pop()
 from localstack.runtime.main import main
@@ -206,9 +210,12 @@ def die_with_parent() -> None:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """Returns a port that is free now, below those that systems give to outgoing connections."""
+    while True:
+        port = random.randrange(20000, 32000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def main() -> int:
