@@ -17,6 +17,7 @@ pub mod logs;
 pub mod opensearch;
 mod policy_document;
 mod query;
+pub mod recorder;
 pub mod request;
 pub mod response;
 pub mod s3;
