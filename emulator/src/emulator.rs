@@ -82,7 +82,7 @@ impl Emulator {
             Some(folder) => Store::open(folder)?,
             None => (World::default(), Store::in_memory()),
         };
-        let recorder = exchanges.as_deref().map(Recorder::create).transpose()?;
+        let recorder = exchanges.map(|folder| Recorder::create(&folder, "emulator")).transpose()?;
         let listener = TcpListener::bind(listen).await?;
         let (stopping, stopped) = watch::channel(false);
         let shared = Arc::new(Shared {

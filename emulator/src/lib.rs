@@ -14,6 +14,7 @@ pub mod firehose;
 pub mod iam;
 mod json_input;
 pub mod logs;
+mod models;
 pub mod opensearch;
 mod policy_document;
 mod query;

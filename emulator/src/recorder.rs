@@ -5,7 +5,7 @@
 //!
 //! | key | what |
 //! |---|---|
-//! | `via` | who answered: `emulator`, `localstack`, `moto` |
+//! | `via` | who answered: `emulator`, `localstack`, `moto`; `stand-in` for a server of a single test |
 //! | `method`, `target` | the method; path and query as sent |
 //! | `headers`, `response_headers` | name (lower case) to value; a signature is left out of `authorization`, a session token altogether |
 //! | `body_base64`, `response_body_base64` | the bodies; of objects of S3 and of requests to a domain's own address the first KiB |
@@ -24,7 +24,6 @@ use std::{
 };
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use http::HeaderMap;
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -43,9 +42,9 @@ pub fn folder() -> Option<PathBuf> {
     std::env::var_os(VARIABLE).filter(|folder| !folder.is_empty()).map(PathBuf::from)
 }
 
-/// The file of one emulator of this process.
+/// The file of one server of this process.
 #[derive(Debug)]
-pub(crate) struct Recorder {
+pub struct Recorder {
     file: Mutex<File>,
 }
 
@@ -59,18 +58,43 @@ pub(crate) enum Origin {
 }
 
 impl Recorder {
-    pub(crate) fn create(folder: &Path) -> io::Result<Self> {
+    /// Begins a file for a server of this kind.
+    ///
+    /// # Errors
+    ///
+    /// The folder cannot be written.
+    pub fn create(folder: &Path, kind: &str) -> io::Result<Self> {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         fs::create_dir_all(folder)?;
-        let name = format!("emulator-{}-{}.jsonl", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let name = format!("{kind}-{}-{}.jsonl", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let file = OpenOptions::new().create(true).append(true).open(folder.join(name))?;
         Ok(Self { file: Mutex::new(file) })
     }
 
-    /// Appends one exchange as one line, in one write, so that a kill leaves whole lines.
     pub(crate) fn write(&self, request: &Request, answer: Option<&Response>, origin: Origin) -> io::Result<()> {
-        let mut line = line(request, answer, origin).to_string();
-        line.push('\n');
+        self.append(&line(request, answer, origin))
+    }
+
+    /// Writes what a client sent to a stand-in, whose answers prove nothing.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be written.
+    pub fn write_sent(&self, method: &str, target: &str, headers: &[(String, String)], body: &[u8]) -> io::Result<()> {
+        let headers = headers.iter().map(|(name, value)| (name.to_lowercase(), value.clone()));
+        self.append(&json!({
+            "via": "stand-in",
+            "method": method,
+            "target": target,
+            "headers": without_secrets(headers),
+            "body_base64": BASE64_STANDARD.encode(body),
+            "status": null,
+        }))
+    }
+
+    /// One line is one write, so that a kill leaves whole lines.
+    fn append(&self, line: &Value) -> io::Result<()> {
+        let line = format!("{line}\n");
         self.file.lock().unwrap_or_else(PoisonError::into_inner).write_all(line.as_bytes())
     }
 }
@@ -81,13 +105,16 @@ fn line(request: &Request, answer: Option<&Response>, origin: Origin) -> Value {
     let object_body = |operations: [&str; 2]| {
         *service == Service::Domain || (*service == Service::S3 && operations.contains(&operation.as_str()))
     };
+    let sent = headers
+        .iter()
+        .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
     let mut line = json!({
         "via": "emulator",
         "service": format!("{service:?}").to_lowercase(),
         "operation": operation,
         "method": method.as_str(),
         "target": target,
-        "headers": without_secrets(headers),
+        "headers": without_secrets(sent),
         "body_base64": encoded(body, object_body(["PutObject", "UploadPart"])),
         "status": answer.map(|answer| answer.status),
     });
@@ -108,19 +135,17 @@ fn encoded(body: &[u8], is_opaque: bool) -> String {
     BASE64_STANDARD.encode(kept)
 }
 
-fn without_secrets(headers: &HeaderMap) -> Map<String, Value> {
+fn without_secrets(headers: impl Iterator<Item = (String, String)>) -> Map<String, Value> {
     headers
-        .iter()
         .filter(|(name, _)| !matches!(name.as_str(), "x-amz-security-token" | "cookie"))
         .map(|(name, value)| {
-            let value = String::from_utf8_lossy(value.as_bytes());
             let shown = match (name.as_str(), value.split_once("Signature=")) {
                 ("authorization", Some((scope, _))) => format!("{scope}Signature=-"),
                 // Basic authentication holds a password.
                 ("authorization", None) => "-".to_owned(),
-                _ => value.into_owned(),
+                _ => value,
             };
-            (name.as_str().to_owned(), json!(shown))
+            (name, json!(shown))
         })
         .collect()
 }
