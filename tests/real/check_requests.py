@@ -859,7 +859,7 @@ def main(arguments=None):
     counts = {
         "requests": sum(tally.requests.values()),
         "operations": len(tally.requests),
-        "request_violations": sum(tally.request_faults.values()),
+        "violations": sum(tally.request_faults.values()),
         "answers": sum(tally.answers.values()),
         "answer_violations": sum(tally.answer_faults.values()),
         "undeclared_errors": sum(tally.undeclared.values()),
@@ -878,7 +878,7 @@ def main(arguments=None):
     )
     print(
         f"{counts['requests']} requests of {counts['operations']} operations checked, "
-        f"{counts['request_violations']} violations; {counts['answers']} answers checked, "
+        f"{counts['violations']} violations; {counts['answers']} answers checked, "
         f"{counts['answer_violations']} violations; {len(never_seen)} of {len(calls)} called operations never seen"
     )
     return 1 if failed else 0
