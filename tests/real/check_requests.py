@@ -7,7 +7,7 @@ The lines that are read are described in emulator/src/recorder.rs. What is check
 * every request of ekk: its operation exists; members are known, there where required, of the right type, and within
   their enums, patterns, lengths and ranges, wherever they are sent (path, query, headers, body);
 * every answer of the emulator that a test did not order: the same by the operation's output; an error's code and
-  status by what the operation declares;
+  status by what the operation declares; and that it is an error where the request, whoever sent it, breaks the model;
 * every operation that the code under --source calls was seen.
 
 A request is ekk's when its user agent names the application `ekk`, as src/aws.rs sets it for every client. What a test
@@ -809,6 +809,11 @@ class Tally:
                 self.request_faults[(*name, fault)] += 1
         if exchange.via == "emulator" and exchange.status is not None and not exchange.injected:
             self.answers[name] += 1
+            if exchange.status < 300:
+                # Whoever sent it: the emulator refuses what the models refuse.
+                for fault in faults:
+                    taken = Fault("accepted", fault.where, f"the emulator took it: {fault.what}")
+                    self.answer_faults[(*name, taken)] += 1
             faults, undeclared = check_answer(exchange, operation)
             for fault in faults:
                 self.answer_faults[(*name, fault)] += 1

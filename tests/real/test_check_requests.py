@@ -222,6 +222,14 @@ def test_an_answer_is_held_against_the_output(answer, expected):
     assert answer_faults(answer) == expected
 
 
+def test_a_bad_request_that_the_emulator_took_is_found():
+    foreign = line("iam", body="Action=UntagRole&RoleName=r&Version=2010-05-08", agent="")
+    taken_by_it = answered(
+        foreign, 200, "<UntagRoleResponse><ResponseMetadata><RequestId>x</RequestId></ResponseMetadata></UntagRoleResponse>"
+    )
+    assert answer_faults(taken_by_it) == ["accepted at TagKeys"]
+
+
 def test_an_error_that_the_model_does_not_declare_is_reported():
     tally = taken(answered(DESCRIBE, 400, '{"__type":"TooManyTagsException"}'))
     assert tally.undeclared == {("firehose", "DescribeDeliveryStream", "TooManyTagsException"): 1}
