@@ -86,6 +86,8 @@ pub struct Request {
     pub method: Method,
     /// The path as sent, still percent-encoded.
     pub path: String,
+    /// Path and query as sent.
+    pub target: String,
     /// The decoded query parameters in their order; one without `=` has an empty value.
     pub query: Vec<(String, String)>,
     /// The headers.
@@ -99,6 +101,7 @@ impl Request {
     #[must_use]
     pub fn read(parts: http::request::Parts, body: Bytes) -> Self {
         let http::request::Parts { method, uri, headers, .. } = parts;
+        let sent = uri.path_and_query().map_or_else(|| uri.path().to_owned(), ToString::to_string);
         let query = decode_pairs(uri.query().unwrap_or_default());
         let scope = Scope::read(&headers, &query);
         let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -130,6 +133,7 @@ impl Request {
             operation: String::new(),
             method,
             path,
+            target: sent,
             query,
             headers,
             body,

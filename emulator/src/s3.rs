@@ -1,7 +1,7 @@
 //! Simple Storage Service: buckets, what is set on them, and the objects in them. Buckets are found by path, or by a
 //! host name below `localhost`.
 
-mod body;
+pub(crate) mod body;
 pub mod bucket;
 pub mod lifecycle;
 mod listing;

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::{
     blobs::Blobs,
-    firehose, iam, logs, opensearch,
+    firehose, iam, logs, models, opensearch,
     request::{Request, Service},
     response::{self, Response},
     s3, sts,
@@ -119,6 +119,9 @@ pub(crate) fn permissions(world: &World, context: &Context<'_>, request: &Reques
 
 /// Answers a request, changing the world where it says so.
 pub(crate) fn handle(world: &mut World, context: &Context<'_>, request: &Request) -> Response {
+    if let Some(refusal) = models::refusal(request) {
+        return refusal;
+    }
     match request.service {
         Service::Iam => iam::handle(world, context, request),
         Service::Sts => sts::handle(context, request),

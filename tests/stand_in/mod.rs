@@ -8,6 +8,7 @@ use std::time::Duration;
 use ekk::aws::{Aws, Connection, Session};
 use ekk::stack::{Names, Origin};
 use ekk::wait::{Deadline, Pace, Progress, Waiting};
+use ekk_emulator::recorder::{self, Recorder};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -68,6 +69,7 @@ struct Shared {
     behind: Box<Behind>,
     came: Mutex<Vec<Came>>,
     fates: Mutex<VecDeque<(String, String, Fate)>>,
+    recorder: Option<Recorder>,
 }
 
 /// The running stand-in.
@@ -80,7 +82,9 @@ impl StandIn {
     pub(crate) async fn start(behind: impl Fn(&Came) -> Answer + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address").to_string();
-        let shared = Arc::new(Shared { behind: Box::new(behind), came: Mutex::default(), fates: Mutex::default() });
+        let recorder = recorder::folder().map(|folder| Recorder::create(&folder, "stand-in").expect("a folder"));
+        let (came, fates) = (Mutex::default(), Mutex::default());
+        let shared = Arc::new(Shared { behind: Box::new(behind), came, fates, recorder });
         let serving = Arc::clone(&shared);
         tokio::spawn(async move {
             while let Ok((connection, _)) = listener.accept().await {
@@ -116,6 +120,9 @@ impl StandIn {
 async fn serve(mut connection: TcpStream, shared: Arc<Shared>) {
     let mut buffer = Vec::new();
     while let Some(came) = next(&mut connection, &mut buffer).await {
+        if let Some(recorder) = &shared.recorder {
+            recorder.write_sent(&came.method, &came.path, &came.headers, &came.body).expect("a writable folder");
+        }
         shared.came.lock().expect("a lock").push(came.clone());
         let fate = {
             let mut fates = shared.fates.lock().expect("a lock");

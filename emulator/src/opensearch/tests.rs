@@ -283,7 +283,6 @@ fn what_aws_refuses_is_refused() {
         with("ClusterConfig", json!({"InstanceType": "i3.large.search", "InstanceCount": 1})),
         with("DomainEndpointOptions", json!({"EnforceHTTPS": true, "TLSSecurityPolicy": "TLS-1-2"})),
         with("AdvancedOptions", json!({"foo": "bar"})),
-        with("AdvancedOptions", json!({"rest.action.multi.allow_explicit_index": true})),
         with("AutoTuneOptions", json!({"DesiredState": "ENABLED"})),
         with("OffPeakWindowOptions", json!({"Enabled": false})),
         with("VPCOptions", json!({"SubnetIds": ["subnet-1"]})),
@@ -297,6 +296,10 @@ fn what_aws_refuses_is_refused() {
         assert!(is_validation(&answer), "{wrong} gave {answer:?}");
         assert_eq!(service.get("/2021-01-01/domain")["DomainNames"], json!([]));
     }
+    let mut service = Service::with_stages();
+    let (status, answer) =
+        service.create(&with("AdvancedOptions", json!({"rest.action.multi.allow_explicit_index": true})));
+    assert_eq!((status, &answer["code"]), (400, &json!("SerializationException")));
 }
 
 #[test]
