@@ -128,8 +128,9 @@ class JsonFormatter(logging.Formatter):
             self._second = cached
         if datefmt is not None:
             return cached[2]
-        # Not `record.msecs`, which some versions round up to 1000.
-        return f"{cached[2]}.{int((record.created - second) * 1000):03d}{cached[3]}"
+        # Not `record.msecs`, which some versions round up to 1000; and .123 may be .12299999 in a float.
+        milliseconds = min(999, int((record.created - second) * 1000 + 0.001))
+        return f"{cached[2]}.{milliseconds:03d}{cached[3]}"
 
     def wrap(self, record: logging.LogRecord, text: str) -> str:
         """Returns what another formatter wrote, which is no JSON object, as the message of one."""

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from ekk import lifecycle, spool
 from ekk.formatter import RECORD_BYTES, JsonFormatter
@@ -31,8 +31,8 @@ class Counts:
     taken: int
     #: Accepted by Firehose, those that an earlier process had spooled among them.
     sent: int
-    #: Sent again, because Firehose had not taken them.
-    sent_again: int
+    #: How often a record was not taken by a call; it is sent again then.
+    refused: int
     #: Calls of PutRecordBatch.
     requests: int
     #: Written to standard error.
@@ -54,6 +54,8 @@ class _Batch:
         self.is_own = is_own
         #: Whether somebody else has taken care of its records meanwhile.
         self.is_abandoned = False
+        #: Whether it is the rest of a segment that cannot be read.
+        self.is_lost = False
 
 
 class FirehoseHandler(logging.Handler):
@@ -157,7 +159,7 @@ class FirehoseHandler(logging.Handler):
         self._is_closing = False
         self._flush_up_to = 0
         self._flush_gave_up = -_SAME_END
-        self._taken = self._settled = self._sent = self._sent_again = 0
+        self._taken = self._settled = self._sent = self._refused = 0
         self._requests = self._shown = self._spooled = self._lost = 0
         self._notes: set[str] = set()
 
@@ -196,7 +198,7 @@ class FirehoseHandler(logging.Handler):
         with self._changed:
             self._begin_flush()
             target = self._flush_up_to
-            done = self._wait_until(deadline, lambda: self._settled >= target)
+            done = self._wait_for_worker(deadline, lambda: self._settled >= target)
         if not done and not self._has_worker():
             done = self._send_here(deadline)
         if not done:
@@ -214,7 +216,7 @@ class FirehoseHandler(logging.Handler):
             if time.monotonic() - self._flush_gave_up < _SAME_END:
                 seconds = 0.0
             deadline = time.monotonic() + seconds
-            done = self._wait_until(deadline, self._is_idle)
+            done = self._wait_for_worker(deadline, self._is_idle)
         if not done and not self._has_worker():
             self._send_here(deadline)
         with self._changed:
@@ -234,7 +236,7 @@ class FirehoseHandler(logging.Handler):
             return Counts(
                 taken=self._taken,
                 sent=self._sent,
-                sent_again=self._sent_again,
+                refused=self._refused,
                 requests=self._requests,
                 shown=self._shown,
                 spooled=self._spooled,
@@ -269,8 +271,9 @@ class FirehoseHandler(logging.Handler):
             self._note("size", f"a record of {size} bytes is over Firehose's limit of 1,000 KiB")
             self._show((line,))
             return
-        with self._changed:
+        with self._lock:
             waiting = self._waiting
+            trouble = None
             if self._is_closed:
                 fits = False
             elif (
@@ -288,30 +291,32 @@ class FirehoseHandler(logging.Handler):
                 elif count == BATCH_RECORDS or self._waiting_bytes - size < BATCH_BYTES <= self._waiting_bytes:
                     self._changed.notify_all()
             else:
-                fits = self._append_to_spool(line)
+                fits, trouble = self._append_to_spool(line)
             if fits:
                 self._taken += 1
                 if self._worker is None:
                     self._start_worker()
-        if not fits:
-            if not self._is_closed:
-                self._note("full", f"{'spool' if self._spool else 'queue'} is full; what does not fit follows")
-            self._show((line,))
+        if fits:
+            return
+        if trouble is not None:
+            self._note("full", f"the spool cannot be written ({trouble}); what does not fit follows")
+        elif not self._is_closed:
+            self._note("full", f"the {'queue' if self._spool is None else 'spool'} is full; what does not fit follows")
+        self._show((line,))
 
-    def _append_to_spool(self, line: bytes) -> bool:
+    def _append_to_spool(self, line: bytes) -> tuple[bool, OSError | None]:
         if self._spool is None:
-            return False
+            return False, None
         try:
             if not self._spool.append(line):
-                return False
+                return False, None
         except OSError as error:
-            self._note("spool", f"the spool cannot be written ({error}); what does not fit follows")
-            return False
+            return False, error
         self._spooled += 1
         if not self._is_spooling:
             self._is_spooling = True
             self._changed.notify_all()
-        return True
+        return True, None
 
     # The worker.
 
@@ -371,11 +376,13 @@ class FirehoseHandler(logging.Handler):
 
     def _adopt(self) -> None:
         assert self._spool is not None
-        with self._changed:
-            try:
-                self._spool.adopt()
-            except OSError as error:
-                self._note("adopt", f"what an earlier process left in the spool cannot be read ({error})")
+        try:
+            with self._changed:
+                # A handler that is closed takes nothing any more, since it would not send it.
+                if not self._is_closing:
+                    self._spool.adopt()
+        except OSError as error:
+            self._note("adopt", f"what an earlier process left in the spool cannot be read ({error})")
 
     def _take_back(self) -> None:
         """Puts what was being sent back to where it was, when its sender is no more."""
@@ -454,18 +461,20 @@ class FirehoseHandler(logging.Handler):
         return records
 
     def _read_spool(self, segment: spool.Segment, size: int, is_own: bool) -> _Batch | None:
-        assert self._spool is not None
+        is_lost = False
         try:
             source = spool.read(segment, size, BATCH_RECORDS, BATCH_BYTES)
         except OSError as error:
             self._note("spool", f"{segment.path} cannot be read ({error})")
             # Somebody has taken it away, or the disk is broken: what comes after it is not held up.
+            is_lost = True
             source = spool.Batch(segment, [], segment.size - segment.sent, [])
         if source.torn:
             self._note("torn", f"{segment.path} holds what is no whole record; it follows")
             self._show(source.torn)
         with self._changed:
             batch = _Batch(source.records, source, is_own)
+            batch.is_lost = is_lost
             if source.records:
                 self._sending = batch
                 return batch
@@ -486,6 +495,7 @@ class FirehoseHandler(logging.Handler):
             now = time.monotonic()
             with self._changed:
                 self._requests += 1
+                self._refused += len(refused)
                 if batch.is_abandoned:
                     # Its records are shown or on disk; that some of them arrived nevertheless is at worst a duplicate.
                     self._sent += taken
@@ -510,13 +520,14 @@ class FirehoseHandler(logging.Handler):
                     pending = pending[1:]
                     batch.records = pending
                     self._settle(batch, 1)
-                continue
-            if not taken:
+                failures += 1
+                if failures < 3:
+                    continue
+                # Perhaps it is not due to the records, and the service had better not be asked for each at once.
+            elif not taken:
                 self._tell(outcome.trouble)
             if now - progress >= self._retry_seconds and self._give_up(batch):
                 return
-            with self._changed:
-                self._sent_again += len(refused)
             pause = self._pause_after(failures, outcome.trouble)
             failures += 1
             if deadline is not None and time.monotonic() + pause >= deadline:
@@ -538,7 +549,11 @@ class FirehoseHandler(logging.Handler):
         with self._changed:
             was_closing = self._is_closing
             deadline = time.monotonic() + (min(seconds, 0.5) if was_closing else seconds)
-            self._wait_until(deadline, lambda: batch.is_abandoned or self._is_closing is not was_closing)
+            while not batch.is_abandoned and self._is_closing is was_closing:
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    break
+                self._changed.wait(left)
             return not batch.is_abandoned
 
     def _give_up(self, batch: _Batch) -> bool:
@@ -559,7 +574,8 @@ class FirehoseHandler(logging.Handler):
         return True
 
     def _settle(self, batch: _Batch, count: int) -> None:
-        if batch.is_own:
+        # Those from the disk only when all of them are done, since it is all of them that are read again otherwise.
+        if batch.source is None:
             self._settled += count
             self._changed.notify_all()
 
@@ -567,10 +583,17 @@ class FirehoseHandler(logging.Handler):
         if self._sending is batch:
             self._sending = None
         if batch.source is not None and self._spool is not None and not batch.is_abandoned and not self._is_closed:
-            self._spool.commit(batch.source.segment, batch.source.size)
-            if batch.is_own and not self._spool.has_own():
-                self._is_spooling = False
-                self._notes.discard("full")
+            segment = batch.source.segment
+            count = len(batch.source.records) + len(batch.source.torn)
+            if batch.is_lost:
+                count = segment.left
+                self._lost += count
+            self._spool.commit(segment, batch.source.size, count)
+            if batch.is_own:
+                self._settled += count
+                if not self._spool.has_own():
+                    self._is_spooling = False
+                    self._notes.discard("full")
         self._changed.notify_all()
 
     # The end, and what cannot be sent.
@@ -585,17 +608,16 @@ class FirehoseHandler(logging.Handler):
     def _begin_close(self) -> None:
         with self._changed:
             self._is_closing = True
-            self._flush_up_to = self._taken
-            self._changed.notify_all()
+            self._begin_flush()
 
     def _is_idle(self) -> bool:
         return not self._waiting and not self._is_spooling and (self._sending is None or not self._sending.is_own)
 
-    def _wait_until(self, deadline: float, is_so: object) -> bool:
-        assert callable(is_so)
+    def _wait_for_worker(self, deadline: float, is_so: Callable[[], bool]) -> bool:
+        """Waits until something is so; not where there is nobody who could make it so."""
         while not is_so():
             left = deadline - time.monotonic()
-            if left <= 0 or (is_so == self._is_idle and not self._has_worker()):
+            if left <= 0 or not self._has_worker():
                 return False
             self._changed.wait(left)
         return True
@@ -604,14 +626,14 @@ class FirehoseHandler(logging.Handler):
         """Takes what is in memory and being sent out of there: to the spool, or to standard error."""
         with self._changed:
             records: list[bytes] = []
+            trouble = None
             batch = self._sending
-            if batch is not None and not batch.is_abandoned:
+            # What is being sent from the disk is on the disk.
+            if batch is not None and (batch.source is None or self._is_closed):
                 batch.is_abandoned = True
                 self._sending = None
                 if batch.source is None:
                     records.extend(batch.records)
-                elif self._spool is not None:
-                    self._spool.rewind()
             records.extend(self._waiting)
             self._waiting.clear()
             self._waiting_bytes = 0
@@ -619,7 +641,7 @@ class FirehoseHandler(logging.Handler):
                 try:
                     left = self._spool.put_before(records)
                 except OSError as error:
-                    self._note("spool", f"the spool cannot be written ({error}); what does not fit follows")
+                    trouble = error
                     left = records
                 if len(left) < len(records):
                     self._spooled += len(records) - len(left)
@@ -627,6 +649,8 @@ class FirehoseHandler(logging.Handler):
                 records = left
             self._settled += len(records)
             self._changed.notify_all()
+        if trouble is not None:
+            self._note("full", f"the spool cannot be written ({trouble}); what does not fit follows")
         if records:
             self._show(records)
 

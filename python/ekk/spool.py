@@ -44,6 +44,8 @@ class Segment:
     sent: int
     size: int
     path: Path
+    #: How many records of it are not marked as sent; known only of those that this process wrote.
+    left: int = 0
     #: What was read and not handed out yet.
     lines: deque[bytes] = dataclasses.field(default_factory=deque)
 
@@ -162,9 +164,10 @@ class Spool:
         """Returns the oldest segment of a process that is no more."""
         return self._adopted[0].segments[0] if self._adopted else None
 
-    def commit(self, segment: Segment, size: int) -> None:
-        """Marks the next bytes of a segment as sent; it goes when all of them are."""
+    def commit(self, segment: Segment, size: int, count: int) -> None:
+        """Marks the next bytes of a segment, which are so many records, as sent; it goes when all of them are."""
         segment.sent += size
+        segment.left -= count
         folder = self._own if self._own is not None and segment in self._own.segments else self._adopted[0]
         if segment.sent < segment.size:
             # In the name, since a rename is whole or not at all. Where it fails, the next start sends them again.
@@ -263,6 +266,7 @@ class Spool:
             os.ftruncate(descriptor, segment.size)
             raise
         segment.size += len(record)
+        segment.left += 1
         self.size += len(record)
 
 

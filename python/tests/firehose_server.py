@@ -35,7 +35,15 @@ class World:
         self.taken: dict[int, bytearray] = {}
         self.newest: dict[int, int] = {}
         self.open: set[tuple[int, int]] = set()
-        self.totals = {"taken": 0, "twice": 0, "disordered": 0, "overtaken": 0, "refused": 0, "throttled": 0, "calls": 0}
+        self.totals = {
+            "taken": 0,
+            "twice": 0,
+            "disordered": 0,
+            "overtaken": 0,
+            "refused": 0,
+            "throttled": 0,
+            "calls": 0,
+        }
 
     async def listen(self) -> None:
         loop = asyncio.get_running_loop()
