@@ -194,7 +194,10 @@ class FirehoseHandler(logging.Handler):
         Args:
             timeout: Seconds; `flush_seconds` without it.
         """
-        deadline = time.monotonic() + (self.flush_seconds if timeout is None else timeout)
+        seconds = self.flush_seconds if timeout is None else timeout
+        if lifecycle.is_ending and self._gave_up_just_now():
+            seconds = 0.0
+        deadline = time.monotonic() + seconds
         with self._changed:
             self._begin_flush()
             target = self._flush_up_to
@@ -213,7 +216,7 @@ class FirehoseHandler(logging.Handler):
                 return
             self._begin_close()
             seconds = self.flush_seconds if timeout is None else timeout
-            if time.monotonic() - self._flush_gave_up < _SAME_END:
+            if self._gave_up_just_now():
                 seconds = 0.0
             deadline = time.monotonic() + seconds
             done = self._wait_for_worker(deadline, self._is_idle)
@@ -229,6 +232,9 @@ class FirehoseHandler(logging.Handler):
         if shown:
             self._note("end", f"{shown} records were not sent and stand on standard error")
         super().close()
+
+    def _gave_up_just_now(self) -> bool:
+        return time.monotonic() - self._flush_gave_up < _SAME_END
 
     def counts(self) -> Counts:
         """Returns what became of the records so far."""

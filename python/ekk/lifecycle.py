@@ -21,6 +21,9 @@ handlers: weakref.WeakSet[Any] = weakref.WeakSet()
 #: Held while a boto3 client is made; a fork waits for it.
 creating = threading.Lock()
 
+#: Whether all handlers were flushed because the process ends, and have had their time.
+is_ending = False
+
 #: The process in which the end of the process is looked after.
 _looked_after: int | None = None
 
@@ -67,13 +70,19 @@ def look_after_this_process() -> None:
         return
     _looked_after = os.getpid()
     # `logging.shutdown` closes the handlers later still, so that what is logged in between is not too late.
-    atexit.register(flush_all)
+    atexit.register(_at_exit)
     # Children of multiprocessing that were forked end without atexit (before Python 3.13).
     process = sys.modules.get("multiprocessing.process")
     if process is not None and getattr(process, "parent_process", lambda: None)() is not None:
         import multiprocessing.util
 
         multiprocessing.util.Finalize(None, close_all, exitpriority=-100)
+
+
+def _at_exit() -> None:
+    global is_ending
+    flush_all()
+    is_ending = True
 
 
 def hook_sigterm() -> None:
