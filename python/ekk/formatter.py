@@ -39,7 +39,7 @@ _DEPTH = 15
 #: How many values one container of a record may hold, all levels together.
 _VALUES = 5_000
 
-_SURROGATES = re.compile("[\ud800-\udfff]")
+_NOT_PLAIN = re.compile("[\x85\u2028\u2029\ud800-\udfff]")
 _PERCENT = re.compile(r"%\((.+?)\)")
 
 Style = Literal["%", "{", "$"]
@@ -105,11 +105,9 @@ class JsonFormatter(logging.Formatter):
                 break
             limit //= 4
         if not text.isascii():
-            try:
-                text.encode("utf-8")
-            except UnicodeEncodeError:
-                # Lone surrogates are no Unicode; they stay legible, as Python's own standard error shows them.
-                text = _SURROGATES.sub(lambda match: f"\\\\u{ord(match[0]):04x}", text)
+            # Lone surrogates are no Unicode; they stay legible, as Python's own standard error shows them. And some
+            # readers take Unicode's other ends of a line for such.
+            text = _NOT_PLAIN.sub(_written_out, text)
         return text
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
@@ -213,6 +211,11 @@ class JsonFormatter(logging.Formatter):
             "format_error": "the record is over 1,000 KiB; its fields were left out",
         }
         return "{" + ",".join(f"{_quote(name)}:{_quote(value)}" for name, value in values.items()) + "}"
+
+
+def _written_out(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    return f"\\\\u{code:04x}" if 0xD800 <= code <= 0xDFFF else f"\\u{code:04x}"
 
 
 def _fields_of(fmt: str, style: Style) -> tuple[str, ...]:

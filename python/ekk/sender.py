@@ -102,7 +102,7 @@ class Sender:
             if trouble.code in _CREDENTIALS:
                 self._client = None
             return Outcome(range(len(records)), trouble)
-        except botocore.exceptions.HTTPClientError as error:
+        except (botocore.exceptions.HTTPClientError, botocore.exceptions.ConnectionError) as error:
             return Outcome(range(len(records)), Trouble(Kind.PASSING, type(error).__name__, str(error)))
         except botocore.exceptions.BotoCoreError as error:
             self._client = None

@@ -111,9 +111,9 @@ class World:
         names = [(int(a), int(b)) for a, b in _COUNTED.findall(b"".join(records))]
         if len(names) != len(records):
             raise ValueError("a record has no number")
-        first = [name for name in names if name[1] > self.newest.get(name[0], -1)]
-        # A new record must not come before all that came earlier are taken: they would be overtaken.
-        if first and self.open:
+        is_new = [number > self.newest.get(thread, -1) for thread, number in names]
+        # Before a new record comes, all that came earlier are taken or come again, in front of it.
+        if True in is_new and self.open.difference(names[: is_new.index(True)]):
             totals["overtaken"] += 1
         for index, (thread, number) in enumerate(names):
             newest = self.newest.get(thread, -1)

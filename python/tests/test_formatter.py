@@ -21,7 +21,7 @@ import ekk
 
 def fields(made: logging.LogRecord, **arguments: Any) -> dict[str, Any]:
     line = ekk.JsonFormatter(**arguments).format(made)
-    assert "\n" not in line and "\r" not in line
+    assert line.splitlines() == [line]
     line.encode("utf-8")
     result: dict[str, Any] = json.loads(line, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
     del result["asctime"]
@@ -153,7 +153,9 @@ def test_extra_as_text_is_one_field() -> None:
 
 
 def test_names_that_an_index_refuses_are_changed() -> None:
-    made = fields(record("m", **{"_id": 1, "": 2, ".a": 3, "b..c": 4, "d.": 5, "_own": 6, "e.f": {"_source": 7, "": 8}}))
+    made = fields(
+        record("m", **{"_id": 1, "": 2, ".a": 3, "b..c": 4, "d.": 5, "_own": 6, "e.f": {"_source": 7, "": 8}})
+    )
     assert {name: made[name] for name in made if name not in ("name", "levelname", "message")} == {
         "extra_id": 1,
         "_": 2,

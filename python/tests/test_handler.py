@@ -53,9 +53,7 @@ def test_records_arrive_one_a_line_in_their_order(make: Make, firehose: Firehose
     assert [json.loads(line)["message"] for line in call["records"]] == ["a", "b\nc", "d"]
     assert all(line.count("\n") == 1 and line.endswith("}\n") for line in call["records"])
     assert "ekk/" in call["agent"]
-    assert handler.counts() == ekk.Counts(
-        taken=3, sent=3, refused=0, requests=1, shown=0, spooled=0, waiting=0, lost=0
-    )
+    assert handler.counts() == ekk.Counts(taken=3, sent=3, refused=0, requests=1, shown=0, spooled=0, waiting=0, lost=0)
 
 
 def test_a_call_has_500_records_at_most(make: Make, firehose: Firehose) -> None:
@@ -139,6 +137,19 @@ def test_what_passes_by_itself_is_tried_again(
     assert second == "ekk: stream test: records are taken again"
 
 
+def test_a_firehose_that_does_not_listen_is_waited_for(
+    make: Make, firehose: Firehose, capfd: pytest.CaptureFixture[str]
+) -> None:
+    firehose.set(away=0.7)
+    handler = make()
+    log(handler, "a", "b")
+    assert handler.flush()
+    first, second = said(capfd, 2)
+    assert first.startswith("ekk: stream test: EndpointConnectionError: ") and first.endswith("; it is tried again")
+    assert second == "ekk: stream test: records are taken again"
+    assert firehose.taken() == ["a", "b"]
+
+
 def test_an_answer_that_never_comes_is_given_up_and_the_batch_sent_again(make: Make, firehose: Firehose) -> None:
     firehose.set(hang=True)
     handler = make(request_seconds=0.3)
@@ -163,7 +174,8 @@ def test_the_pauses_grow_and_are_never_the_same(make: Make, firehose: Firehose) 
 
 
 @pytest.mark.parametrize(
-    "code", ["ResourceNotFoundException", "AccessDeniedException", "ExpiredTokenException", "InvalidKMSResourceException"]
+    "code",
+    ["ResourceNotFoundException", "AccessDeniedException", "ExpiredTokenException", "InvalidKMSResourceException"],
 )
 def test_what_somebody_has_to_mend_is_said_once_and_tried_again(
     make: Make, firehose: Firehose, code: str, capfd: pytest.CaptureFixture[str]

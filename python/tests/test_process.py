@@ -232,9 +232,7 @@ if __name__ == "__main__":
     assert sorted(firehose.taken()) == ["child 0", "child 1", "child 2", "parent"]
 
 
-def test_workers_that_were_forked_share_a_spool_and_the_next_start_sends_it(
-    firehose: Firehose, tmp_path: Path
-) -> None:
+def test_workers_that_were_forked_share_a_spool_and_the_next_start_sends_it(firehose: Firehose, tmp_path: Path) -> None:
     firehose.set(error="ServiceUnavailableException", status=503)
     program = f"""
 ship(spool={str(tmp_path)!r}, flush_seconds=0.2, queue_records=1)
@@ -275,9 +273,7 @@ for worker in workers:
     assert list(tmp_path.glob("*/*")) == []
 
 
-def test_a_child_that_outlives_its_parent_does_not_hold_the_parent_s_spool(
-    firehose: Firehose, tmp_path: Path
-) -> None:
+def test_a_child_that_outlives_its_parent_does_not_hold_the_parent_s_spool(firehose: Firehose, tmp_path: Path) -> None:
     firehose.set(error="ServiceUnavailableException", status=503)
     program = f"""
 ship(spool={str(tmp_path)!r}, flush_seconds=0.1, queue_records=1)

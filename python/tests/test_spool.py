@@ -82,9 +82,7 @@ def test_what_does_not_fit_is_spooled_and_sent_after_what_did(
     assert handler.counts().waiting == 0
 
 
-def test_an_outage_that_lasts_moves_memory_to_the_disk_in_order(
-    make: Make, firehose: Firehose, tmp_path: Path
-) -> None:
+def test_an_outage_that_lasts_moves_memory_to_the_disk_in_order(make: Make, firehose: Firehose, tmp_path: Path) -> None:
     firehose.set(**AWAY)
     handler = make(spool=str(tmp_path), retry_seconds=0.2)
     log(handler, "a", "b")
