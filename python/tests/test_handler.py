@@ -617,8 +617,8 @@ def test_flush_after_leaves_nothing_to_a_process_that_may_never_wake(
 
 def test_all_handlers_flush_in_one_time(make: Make, firehose: Firehose) -> None:
     firehose.set(hang=True)
-    for handler in (make(flush_seconds=0.4), make(flush_seconds=0.4), make(flush_seconds=0.4)):
+    for handler in [make(flush_seconds=1) for _ in range(4)]:
         log(handler, "a")
     began = time.monotonic()
     assert not lifecycle.flush_all()
-    assert time.monotonic() - began < 0.9
+    assert time.monotonic() - began < 3

@@ -47,6 +47,7 @@ def test_what_close_could_not_send_is_sent_at_the_next_start(
     handler = make(spool=str(tmp_path), flush_seconds=0.2)
     log(handler, *(f"{n}" for n in range(1200)))
     handler.close()
+    until(lambda: handler._worker is None)
     assert on_disk(tmp_path) == [f"{n}" for n in range(1200)]
     assert shown(capfd.readouterr().err) == []
     assert handler.counts().spooled == 1200
