@@ -155,9 +155,7 @@ class Server(asyncio.Protocol):
             if end < 0:
                 return
             head = self.buffer[:end].decode("latin-1").split("\r\n")
-            headers = dict(line.lower().split(": ", 1) if i else ("", line) for i, line in enumerate(head))
-            named = dict(line.split(": ", 1) for line in head[1:])
-            headers["authorization"] = named.get("Authorization", "")
+            headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:])}
             length = int(headers.get("content-length", "0"))
             if len(self.buffer) < end + 4 + length:
                 return

@@ -176,7 +176,7 @@ def test_an_exception_has_its_traceback_and_the_stack_its_lines() -> None:
     logger = logging.Logger("app")
     made: list[logging.LogRecord] = []
     handler = logging.Handler()
-    handler.emit = made.append  # type: ignore[method-assign]
+    handler.emit = made.append  # type: ignore[method-assign,assignment]
     logger.addHandler(handler)
     try:
         raise NameError("not there")

@@ -276,7 +276,7 @@ def test_what_does_not_fit_into_the_queue_is_shown_and_counted_and_nobody_waits(
     until(lambda: not handler._waiting)
     began = time.monotonic()
     log(handler, *(f"{n}" for n in range(1000)))
-    assert time.monotonic() - began < 1.0
+    assert time.monotonic() - began < 5
     captured = capfd.readouterr().err
     assert shown(captured) == [f"{n}" for n in range(600, 1000)]
     assert notes(captured) == ["ekk: stream test: the queue is full; what does not fit follows"]
@@ -304,6 +304,7 @@ def test_what_cannot_be_sent_in_the_end_is_shown_as_the_console_would(
     captured = until(lambda: [line for line in capfd.readouterr().err.splitlines() if line.startswith("{")])
     console.handle(made)
     assert captured == capfd.readouterr().err.splitlines()
+    until(lambda: handler.counts().shown)
     counts = handler.counts()
     assert (counts.taken, counts.sent, counts.shown, counts.waiting) == (1, 0, 1, 0)
     firehose.set()
@@ -320,7 +321,7 @@ def test_close_ends_in_its_time_and_shows_what_is_left(
     log(handler, *(f"{n}" for n in range(700)))
     began = time.monotonic()
     handler.close()
-    assert 0.4 < time.monotonic() - began < 1.5
+    assert 0.4 < time.monotonic() - began < 5
     captured = capfd.readouterr().err
     assert shown(captured) == [f"{n}" for n in range(700)]
     assert notes(captured) == ["ekk: stream test: 700 records were not sent and stand on standard error"]
@@ -330,11 +331,11 @@ def test_logging_s_own_shutdown_takes_no_longer_than_one_flush(
     make: Make, firehose: Firehose, capfd: pytest.CaptureFixture[str]
 ) -> None:
     firehose.set(hang=True)
-    handler = make(flush_seconds=0.5)
+    handler = make(flush_seconds=1)
     log(handler, "a")
     began = time.monotonic()
-    logging.shutdown([lambda: handler])  # type: ignore[list-item]
-    assert time.monotonic() - began < 0.9
+    logging.shutdown([lambda: handler])
+    assert time.monotonic() - began < 1.9
     assert shown(capfd.readouterr().err) == ["a"]
 
 
@@ -345,7 +346,7 @@ def test_close_does_not_wait_out_a_pause(make: Make, firehose: Firehose) -> None
     until(firehose.calls)
     began = time.monotonic()
     handler.close()
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 4
     assert firehose.taken() == ["a"]
 
 
@@ -535,7 +536,8 @@ def test_emit_does_not_hold_up_an_event_loop(make: Make, firehose: Firehose) -> 
             longest = max(longest, time.monotonic() - began)
         return longest
 
-    assert asyncio.run(main()) < 0.5
+    # The call that hangs takes 30 seconds.
+    assert asyncio.run(main()) < 3
 
 
 def test_arguments_are_checked_at_once() -> None:
@@ -610,7 +612,8 @@ def test_flush_after_leaves_nothing_to_a_process_that_may_never_wake(
 
     began = time.monotonic()
     lambda_handler("a", Context())
-    assert 0.25 < time.monotonic() - began < 0.5
+    # And not for the five seconds that it is otherwise.
+    assert 0.25 < time.monotonic() - began < 3
     assert shown(capfd.readouterr().err) == ["a"]
     assert handler.counts().waiting == 0
 
