@@ -3,10 +3,14 @@
 
 mod json;
 mod objections;
+mod overview_text;
 mod plan_text;
+mod record_text;
+mod replay_text;
 mod report_text;
 mod status_text;
 mod summary;
+mod verify_text;
 
 use std::fmt;
 
@@ -14,9 +18,13 @@ use anstyle::{AnsiColor, Style};
 
 pub use self::json::{plan as plan_json, report as report_json, status as status_json};
 pub use self::objections::objections;
+pub use self::overview_text::{Life, StackOverview, overview, overview_json};
 pub use self::plan_text::{Detail, plan, plan_markdown};
+pub use self::record_text::record;
+pub use self::replay_text::{ReplayedFrom, replay, replay_json};
 pub use self::report_text::{report, report_markdown};
 pub use self::status_text::{ResourceStatus, StackStatus, State, status, status_markdown};
+pub use self::verify_text::{LineInBackup, verify, verify_json};
 use crate::resource::Kind;
 use crate::target::Target;
 
@@ -111,7 +119,9 @@ pub fn key_in_file(kind: Kind, pointer: &str) -> Option<String> {
         (Kind::Domain, "/volume/size_gib") => "domain.volume.size_gib",
         (Kind::Domain, "/volume/iops") => "domain.volume.iops",
         (Kind::Domain, "/volume/throughput_mib") => "domain.volume.throughput_mib",
+        (Kind::Domain, "/encryption_at_rest/enabled") => "domain.encryption.at_rest",
         (Kind::Domain, "/encryption_at_rest/kms_key") => "domain.encryption.kms_key",
+        (Kind::Domain, "/node_to_node_encryption") => "domain.encryption.node_to_node",
         (Kind::Domain, "/endpoint/tls_policy") => "domain.tls_policy",
         (Kind::Domain, "/access_policy") => "domain.access.principals",
         (Kind::Domain, _) => "domain",

@@ -5,15 +5,31 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Stages that decide: plain data in, plain data out.
-const PURE: [&str; 8] = ["plan", "resolve", "stack", "target", "guard", "render", "spec", "policy"];
+const PURE: [&str; 9] = ["plan", "resolve", "stack", "target", "guard", "render", "spec", "policy", "backup"];
 
 /// From the top to the ground; a file may use what stands below its own line, and its own line.
 const LAYERS: [&[&str]; 6] = [
     &["main"],
     &["cli", "command"],
-    &["local", "losses", "apply", "preflight", "read", "strays", "guard", "render", "plan", "resolve", "stack"],
+    &[
+        "local",
+        "losses",
+        "replay",
+        "verify",
+        "apply",
+        "preflight",
+        "read",
+        "strays",
+        "located",
+        "tagged",
+        "guard",
+        "render",
+        "plan",
+        "resolve",
+        "stack",
+    ],
     &["resource"],
-    &["opensearch", "retry", "aws", "wait", "policy", "spec"],
+    &["opensearch", "retry", "aws", "wait", "policy", "spec", "objects", "backup"],
     &["target", "error"],
 ];
 
