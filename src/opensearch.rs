@@ -95,6 +95,8 @@ pub enum Cause {
     NotFound,
     /// 409.
     Conflict,
+    /// The engine itself answered what was meant for Dashboards. On AWS they are always there; other servers have none.
+    NoDashboards,
     /// Any other status.
     Other,
 }
@@ -116,6 +118,7 @@ impl Refusal {
             | Cause::Forbidden
             | Cause::NotFound
             | Cause::Conflict
+            | Cause::NoDashboards
             | Cause::Other => false,
         }
     }
@@ -244,6 +247,7 @@ impl<'s> DataPlane<'s> {
                 | Cause::NotAuthenticated
                 | Cause::Forbidden
                 | Cause::Conflict
+                | Cause::NoDashboards
                 | Cause::Other => {
                     let Error { kind: _, message, hints } = error;
                     Ok(Found::Unknown(match hints.first() {
@@ -252,6 +256,17 @@ impl<'s> DataPlane<'s> {
                     }))
                 }
             },
+        }
+    }
+
+    /// Asks once whether Dashboards, in whatever state, are behind the endpoint at all.
+    ///
+    /// # Errors
+    /// Fails where the engine itself answers in their place, which no waiting changes.
+    pub async fn has_dashboards(&self) -> Result<()> {
+        match self.exchange(&Request::get(self.engine.dashboards_settings(), &[]), Patience::Once).await {
+            Err(Refusal { cause: Cause::NoDashboards, error }) => Err(error),
+            Ok(_) | Err(_) => Ok(()),
         }
     }
 
@@ -663,15 +678,18 @@ fn judge(request: &Request, answer: Answer, domain_arn: &str) -> Result<Value, R
         429 | 502 | 503 | 504 => Err(refused(Cause::Busy, &format!("{status} {}", told()))),
         _ => {
             let text = told();
-            let mut refusal = refused(Cause::Other, &format!("{status} {text}"));
             if request.path.surface == Surface::Dashboards && text.contains("no handler found") {
-                refusal.error =
-                    refusal.error.hint("the engine itself answered: there is no Dashboards behind this endpoint");
+                let mut refusal = refused(Cause::NoDashboards, &format!("{status} {text}"));
+                refusal.error = refusal.error.hint(NO_DASHBOARDS);
+                return Err(refusal);
             }
-            Err(refusal)
+            Err(refused(Cause::Other, &format!("{status} {text}")))
         }
     }
 }
+
+const NO_DASHBOARDS: &str = "the engine itself answered: there is no Dashboards behind this endpoint, as there always is on \
+                             AWS; look where AWS_ENDPOINT_URL leads";
 
 const NOT_AUTHENTICATED: &str =
     "a login page (Cognito, SAML or a user database) stands in front: the caller's IAM identity must be let in";

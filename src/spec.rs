@@ -161,7 +161,7 @@ pub struct DomainSpec {
     /// Storage of each data node.
     #[serde(skip_serializing_if = "is_unsaid")]
     pub volume: Option<VolumeSpec>,
-    /// Encryption at rest.
+    /// Encryption at rest and between nodes.
     #[serde(skip_serializing_if = "is_unsaid")]
     pub encryption: DomainEncryptionSpec,
     /// The oldest TLS that the endpoint speaks.
@@ -201,10 +201,16 @@ pub struct VolumeSpec {
     pub throughput_mib: Option<u32>,
 }
 
-/// Encryption of the domain at rest.
+/// Encryption of the domain, at rest and between its nodes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DomainEncryptionSpec {
+    /// Whether data at rest is encrypted.
+    #[serde(skip_serializing_if = "is_unsaid")]
+    pub at_rest: Option<bool>,
+    /// Whether traffic between nodes is encrypted.
+    #[serde(skip_serializing_if = "is_unsaid")]
+    pub node_to_node: Option<bool>,
     /// ARN of a KMS key.
     #[serde(skip_serializing_if = "is_unsaid")]
     pub kms_key: Option<String>,
