@@ -403,7 +403,7 @@ def without_secret_parameters(target: str) -> str:
 class Running:
     """A proxy that listens. `plan` may be set at any time; counting begins anew with it."""
 
-    def __init__(self, upstream: str, via: str, plan: Optional[Plan], record, lead_domains: bool) -> None:
+    def __init__(self, upstream: str, via: Optional[str], plan: Optional[Plan], record, lead_domains: bool) -> None:
         parts = urllib.parse.urlsplit(upstream)
         self.upstream = (parts.hostname, parts.port)
         self.lead_domains = lead_domains
@@ -412,7 +412,7 @@ class Running:
         self.troubles: list[str] = []
         """What went wrong that nobody ordered: a server that did not answer, a message that is no HTTP."""
         folder = record or os.environ.get("EKK_RECORD")
-        self.recorder = Recorder(folder, via) if folder else None
+        self.recorder = Recorder(folder, via) if folder and via else None
         self._counts = _Counts()
         self._plan = plan
         self._connections: set[socket.socket] = set()
@@ -571,15 +571,15 @@ class _Handler(socketserver.StreamRequestHandler):
 @contextlib.contextmanager
 def start(
     upstream: str,
-    via: str,
+    via: Optional[str] = None,
     plan: Optional[Plan] = None,
     record: Union[str, os.PathLike, None] = None,
     lead_domains: bool = False,
 ) -> Iterator[Running]:
-    """Runs a proxy in front of `upstream` (`http://host:port`) while the context is open. `record` is the folder for the
-    exchanges, EKK_RECORD's without it."""
+    """Runs a proxy in front of `upstream` (`http://host:port`) while the context is open. `via` says in the record what is
+    behind it; without it nothing is recorded. `record` is the folder for the exchanges, EKK_RECORD's without it."""
     running = Running(upstream, via, plan, record, lead_domains)
-    serving = threading.Thread(target=running._serve, name=f"proxy in front of {via}")
+    serving = threading.Thread(target=running._serve, name=f"proxy in front of {via or upstream}")
     serving.start()
     try:
         yield running

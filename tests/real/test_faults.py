@@ -1,0 +1,122 @@
+"""Connections that break, 5xx, throttling and slow answers between ekk and a server: each command does its work in one run
+all the same, nothing is made twice and nothing is left."""
+
+from __future__ import annotations
+
+import pytest
+
+import local
+import proxy
+from conftest import HERE, Ekk, changes, client
+
+STACK = "logging-test"
+BUCKET = "logging-test-110520"
+ROLE = "logging-test-firehose"
+LOG_GROUP = "/aws/kinesisfirehose/logging-test"
+ALL = ["bucket", "domain", "index-pattern", "index-template", "log-group", "role", "stream"]
+
+# Each of these hits every operation that ekk calls, the first time that it calls it.
+FIRST_OF_EACH = {
+    "cut-before": proxy.Cut.BEFORE,
+    "cut-after": proxy.Cut.AFTER,
+    "cut-in-the-middle": proxy.Cut.MIDDLE,
+    "500": proxy.ServerError(500),
+    "502": proxy.ServerError(502),
+    "503": proxy.ServerError(503),
+    "throttled": proxy.Throttle.ONCE,
+    "slow": proxy.Slow(0.5),
+}
+SEEDS = [1, 2, 3]
+DOWN = ["--yes", "--delete-backup", "--allow", "delete-data", "stack.yaml"]
+
+
+def plans():
+    for name, effect in FIRST_OF_EACH.items():
+        yield pytest.param(proxy.Plan(0, (proxy.Rule(effect, nth=(1,)),)), id=name)
+    for seed in SEEDS:
+        yield pytest.param(proxy.mixture(seed, probability=0.3), id=f"mixture-{seed}")
+
+
+@pytest.fixture(scope="session")
+def emulator(binary, for_the_run, tmp_path_factory):
+    """ekk's own local AWS, which records for itself, behind a proxy."""
+    server = for_the_run(local.start(binary, tmp_path_factory.mktemp("emulator")))
+    return for_the_run(proxy.start(server.address, lead_domains=True))
+
+
+@pytest.fixture(scope="session")
+def behind_localstack(localstack_server, for_the_run):
+    """LocalStack behind a proxy."""
+    return for_the_run(proxy.start(localstack_server.address, via="localstack", lead_domains=True))
+
+
+@pytest.fixture(params=["emulator", "localstack"])
+def between(request):
+    """The proxy between ekk and a server."""
+    name = {"emulator": "emulator", "localstack": "behind_localstack"}[request.param]
+    running = request.getfixturevalue(name)
+    yield running
+    print(running.told())
+    running.plan = None
+
+
+@pytest.fixture
+def ekk(binary, between, tmp_path):
+    """The binary in a folder with the file; what a test that failed has left is taken away."""
+    (tmp_path / "stack.yaml").write_text((HERE / "localstack.yaml").read_text())
+    ekk = Ekk(binary, between.address, tmp_path)
+    yield ekk
+    between.plan = None
+    ekk("down", *DOWN).with_code(0)
+
+
+def edit(ekk: Ekk, old: str, new: str) -> None:
+    file = ekk.folder / "stack.yaml"
+    text = file.read_text()
+    assert text.count(old) == 1
+    file.write_text(text.replace(old, new))
+
+
+def under(between: proxy.Running, plan: proxy.Plan) -> None:
+    """From now on these faults, told anew."""
+    between.injected.clear()
+    between.troubles.clear()
+    between.plan = plan
+
+
+def undisturbed(between: proxy.Running) -> None:
+    assert between.injected, "the plan put nothing in"
+    print(between.told())
+    between.plan = None
+
+
+@pytest.mark.parametrize("plan", list(plans()))
+def test_up_a_change_and_down_each_take_one_run(ekk, between, plan):
+    under(between, plan)
+    report = ekk.up("stack.yaml")
+    assert sorted(outcome["kind"] for outcome in report["outcomes"]) == ALL
+    undisturbed(between)
+    assert changes(ekk.plan("stack.yaml", code=0)) == []
+
+    edit(ekk, "retry_seconds: 300", "retry_seconds: 600")
+    edit(ekk, "retention_days: 14", "retention_days: 30")
+    edit(ekk, "stack: logging-test\n", "stack: logging-test\ntags: { team: platform }\n")
+    under(between, plan)
+    ekk.up("stack.yaml", "--no-dry-run")
+    undisturbed(between)
+    assert changes(ekk.plan("stack.yaml", code=0)) == []
+
+    under(between, plan)
+    ekk("down", *DOWN).with_code(0)
+    undisturbed(between)
+    nothing_is_left(between.address)
+
+
+def nothing_is_left(address: str) -> None:
+    """Asked of the server itself, and not of ekk."""
+    assert ROLE not in [role["RoleName"] for role in client("iam", address).list_roles()["Roles"]]
+    assert BUCKET not in [bucket["Name"] for bucket in client("s3", address).list_buckets()["Buckets"]]
+    assert client("logs", address).describe_log_groups(logGroupNamePrefix=LOG_GROUP)["logGroups"] == []
+    assert STACK not in client("firehose", address).list_delivery_streams()["DeliveryStreamNames"]
+    domains = client("opensearch", address).list_domain_names()["DomainNames"]
+    assert STACK not in [domain["DomainName"] for domain in domains]
