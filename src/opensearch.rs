@@ -1,6 +1,8 @@
 //! Signed HTTP to a domain and to its Dashboards. Follows no redirect, since a signature covers the path, and cannot put
 //! query parameters on a POST: a domain ignores them there.
 
+mod documents;
+
 use std::fmt;
 use std::fmt::Write as _;
 use std::str::FromStr;
@@ -22,6 +24,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::resource::{Kind, Readiness};
 use crate::stack::Names;
 use crate::wait::{Polling, pause};
+
+pub use documents::{Created, Hit, IndexState, NewDocument, Searched};
 
 /// Whether what is inside the domain can be asked.
 #[derive(Debug)]
@@ -330,7 +334,7 @@ impl<'s> DataPlane<'s> {
     /// # Errors
     /// As [`DataPlane::put`].
     pub async fn delete(&self, path: Path) -> Result<(), Refusal> {
-        let request = Request { method: Method::DELETE, path, query: String::new(), body: Vec::new() };
+        let request = Request { method: Method::DELETE, ..Request::get(path, &[]) };
         match self.exchange(&request, Patience::Writing).await {
             Ok(_) => Ok(()),
             Err(refusal) if refusal.cause == Cause::NotFound => Ok(()),
@@ -557,8 +561,12 @@ struct Request {
     method: Method,
     path: Path,
     query: String,
+    media_type: &'static str,
     body: Vec<u8>,
 }
+
+const JSON: &str = "application/json";
+const JSON_LINES: &str = "application/x-ndjson";
 
 impl Request {
     fn get(path: Path, query: &[(&str, &str)]) -> Self {
@@ -569,11 +577,17 @@ impl Request {
             encoded.push('=');
             push_encoded(&mut encoded, value);
         }
-        Self { method: Method::GET, path, query: encoded, body: Vec::new() }
+        Self { method: Method::GET, path, query: encoded, media_type: JSON, body: Vec::new() }
     }
 
     fn with_body(method: Method, path: Path, body: &Value) -> Self {
-        Self { method, path, query: String::new(), body: body.to_string().into_bytes() }
+        let body = body.to_string().into_bytes();
+        Self { method, path, query: String::new(), media_type: JSON, body }
+    }
+
+    /// A POST of JSON, one value a line.
+    fn of_lines(path: Path, body: Vec<u8>) -> Self {
+        Self { method: Method::POST, path, query: String::new(), media_type: JSON_LINES, body }
     }
 
     /// Signs for the service `es`, which is the data plane's name too.
@@ -584,11 +598,11 @@ impl Request {
         credentials: Credentials,
         now: SystemTime,
     ) -> Result<HttpRequest, Box<dyn std::error::Error + Send + Sync>> {
-        let Self { method, path, query, body } = self;
+        let Self { method, path, query, media_type, body } = self;
         let uri = format!("{}{}{}{query}", origin.scheme_and_authority(), origin.prefix, path.path);
         let mut headers = vec![("accept", "application/json")];
         if !body.is_empty() {
-            headers.push(("content-type", "application/json"));
+            headers.push(("content-type", *media_type));
         }
         match path.surface {
             Surface::Engine => {}

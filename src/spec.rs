@@ -18,9 +18,16 @@ use serde::{Deserialize, Serialize};
 
 pub use self::edition::{DEFAULT_EDITION, Edition};
 pub use self::fault::{Fault, Faults, Place, Warning};
+pub(crate) use self::meant::closest;
 pub use self::rules::brings_its_own_disks;
 pub use self::schema::{json_schema, key_reference};
 pub use self::source::{Source, distinct, find};
+
+/// Tells whether a word has the form of a stack's name.
+#[must_use]
+pub fn is_stack_name(word: &str) -> bool {
+    values::stack(word).is_ok()
+}
 
 /// One stack, as its file says it. What the file does not name is `None` or empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -11,12 +11,8 @@ import dataclasses
 import http.client
 import http.server
 import json
-import os
 import pathlib
-import signal
-import subprocess
 import threading
-import time
 import urllib.parse
 
 import boto3
@@ -24,11 +20,11 @@ import botocore.auth
 import botocore.awsrequest
 import botocore.credentials
 
+import embedded
+
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
 DOMAIN = "front"
-# The emulator brings a domain up in about five seconds.
-START_SECONDS = 60
 
 # They speak of one connection only (RFC 9110, 7.6.1).
 OF_ONE_CONNECTION = {
@@ -48,7 +44,7 @@ class Running:
 @contextlib.contextmanager
 def start(engine: str, ekk: str, folder):
     """Runs the front of `engine` while the context is open. `ekk` is the binary, `folder` takes its emulator's files."""
-    with emulator(ekk, pathlib.Path(folder)) as dashboards:
+    with domain(ekk, pathlib.Path(folder)) as dashboards:
         handler = type("Handler", (Handler,), {"engine": engine, "dashboards": dashboards})
         with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
             server.daemon_threads = True
@@ -62,18 +58,9 @@ def start(engine: str, ekk: str, folder):
 
 
 @contextlib.contextmanager
-def emulator(ekk: str, folder: pathlib.Path):
-    """Runs `ekk local` with one domain in it, and yields the address below which that domain's Dashboards are."""
-    # The folder that has `.ekk` is the one whose local AWS it is.
-    home = folder / ".ekk" / "local"
-    home.mkdir(parents=True)
-    environment = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(folder)}
-    with open(folder / "log", "wb") as log:
-        process = subprocess.Popen(
-            [ekk, "local"], cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
-        )
-    try:
-        address = f"http://127.0.0.1:{polled('its emulator does not listen', lambda: port(home, process))}"
+def domain(ekk: str, folder: pathlib.Path):
+    """Runs an embedded AWS with one domain in it, and yields the address below which that domain's Dashboards are."""
+    with embedded.start(ekk, folder) as address:
         keys = {"aws_access_key_id": "front", "aws_secret_access_key": "front"}
         domains = boto3.client("opensearch", region_name=REGION, endpoint_url=address, **keys)
         domains.create_domain(
@@ -92,33 +79,13 @@ def emulator(ekk: str, folder: pathlib.Path):
             }),
         )
         described = lambda: domains.describe_domain(DomainName=DOMAIN)["DomainStatus"].get("Endpoint")
-        below = f"http://{polled('its domain has no endpoint', described)}"
-        polled("its Dashboards do not come up", lambda: is_up(below))
+        below = f"http://{embedded.polled('the front: its domain has no endpoint', described)}"
+        embedded.polled("the front: its Dashboards do not come up", lambda: is_up(below))
         yield below
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(timeout=START_SECONDS)
-
-
-def port(home: pathlib.Path, process: subprocess.Popen) -> int | None:
-    if process.poll() is not None:
-        raise RuntimeError(f"the front's emulator ended with {process.returncode}")
-    with contextlib.suppress(OSError, ValueError):
-        card = json.loads((home / "server.json").read_text())
-        return card["port"] if card["pid"] == process.pid else None
 
 
 def is_up(below: str) -> bool:
     return signed(below, "GET", "/_dashboards/api/saved_objects/_find?type=index-pattern", [], b"").status == 200
-
-
-def polled(failure: str, question):
-    until = time.monotonic() + START_SECONDS
-    while time.monotonic() < until:
-        if answer := question():
-            return answer
-        time.sleep(0.05)
-    raise RuntimeError(f"the front: {failure} within {START_SECONDS} s")
 
 
 @dataclasses.dataclass(frozen=True)

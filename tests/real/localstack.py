@@ -35,6 +35,15 @@ PART = "LocalStack 2026.3.0"
 
 LOCK = pathlib.Path(__file__).with_name("localstack.txt")
 
+# Its S3 would keep its folders in one place below /tmp, whatever TMPDIR says.
+MAIN = """
+import sys
+from localstack.services.s3 import provider
+provider.DEFAULT_S3_TMP_DIR = sys.argv.pop()
+from localstack.runtime.main import main
+main()
+"""
+
 # Up within 10 s on an idle machine with two cores.
 START_SECONDS = 180
 STOP_SECONDS = 20
@@ -125,7 +134,7 @@ def start(backend, data_dir=None, port=None, public=None):
         with open(log, "wb") as output:
             # A session of its own, so that what it starts itself is ended with it.
             process = subprocess.Popen(
-                [str(python), "-m", "localstack.runtime.main"],
+                [str(python), "-c", MAIN, str(folder / "s3")],
                 cwd=folder,
                 env=environment(folder, port, backend, public),
                 stdin=subprocess.DEVNULL,
