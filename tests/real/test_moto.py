@@ -19,8 +19,8 @@ import urllib.request
 import botocore.exceptions
 import pytest
 
+import embedded
 import engine
-import local
 import proxy
 from conftest import ACCOUNT, REGION, Ekk, changes, client
 from localstack import free_port
@@ -115,7 +115,7 @@ def servers(binary, for_the_run, tmp_path_factory):
     """moto behind a proxy that records, and the local AWS."""
     moto = for_the_run(moto_server(tmp_path_factory.mktemp("moto")))
     recorded = for_the_run(proxy.start(moto, via="moto"))
-    return recorded.address, for_the_run(local.start(binary, tmp_path_factory.mktemp("local"))).address
+    return recorded.address, for_the_run(embedded.start(binary, tmp_path_factory.mktemp("embedded")))
 
 
 @pytest.fixture
