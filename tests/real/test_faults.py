@@ -1,7 +1,12 @@
 """Connections that break, 5xx, throttling and slow answers between ekk and a server: each command does its work in one run
-all the same, nothing is made twice and nothing is left."""
+all the same, nothing is made twice and nothing is left.
+
+EKK_FAULT_SEEDS=4,5,6 takes other seeds for the mixtures.
+"""
 
 from __future__ import annotations
+
+import os
 
 import pytest
 
@@ -26,18 +31,20 @@ FIRST_OF_EACH = {
     "throttled": proxy.Throttle.ONCE,
     "slow": proxy.Slow(0.5),
 }
-SEEDS = [1, 2, 3]
+SEEDS = [int(seed) for seed in os.environ.get("EKK_FAULT_SEEDS", "1,2,3").split(",")]
 DOWN = ["--yes", "--delete-backup", "--allow", "delete-data", "stack.yaml"]
 
 
 FORGOTTEN = [("replace", "stream", [("/backup/documents", "FailedDocumentsOnly", "AllDocuments")])]
 
 
-def plans():
+def cases():
+    """On ekk's own emulator the mixtures alone: tests/converge/faults.rs has the rest in less time."""
     for name, effect in FIRST_OF_EACH.items():
-        yield pytest.param(proxy.Plan(0, (proxy.Rule(effect, nth=(1,)),)), id=name)
-    for seed in SEEDS:
-        yield pytest.param(proxy.mixture(seed, probability=0.3), id=f"mixture-{seed}")
+        yield pytest.param("localstack", proxy.Plan(0, (proxy.Rule(effect, nth=(1,)),)), id=f"localstack-{name}")
+    for server in ("localstack", "emulator"):
+        for seed in SEEDS:
+            yield pytest.param(server, proxy.mixture(seed, probability=0.3), id=f"{server}-mixture-{seed}")
 
 
 @pytest.fixture(scope="session")
@@ -53,7 +60,7 @@ def behind_localstack(localstack_server, for_the_run):
     return for_the_run(proxy.start(localstack_server.address, via="localstack", lead_domains=True))
 
 
-@pytest.fixture(params=["emulator", "localstack"])
+@pytest.fixture
 def between(request):
     """The proxy between ekk and a server."""
     running = request.getfixturevalue({"emulator": "emulator", "localstack": "behind_localstack"}[request.param])
@@ -91,7 +98,7 @@ def undisturbed(between: proxy.Running) -> None:
     between.plan = None
 
 
-@pytest.mark.parametrize("plan", list(plans()))
+@pytest.mark.parametrize("between, plan", list(cases()), indirect=["between"])
 def test_up_a_change_and_down_each_take_one_run(ekk, between, plan):
     under(between, plan)
     report = ekk.up("stack.yaml")
@@ -117,6 +124,20 @@ def test_up_a_change_and_down_each_take_one_run(ekk, between, plan):
     ekk("down", *DOWN).with_code(0)
     undisturbed(between)
     nothing_is_left(between.address)
+
+
+@pytest.mark.parametrize("between", ["emulator"], indirect=True)
+def test_what_does_not_pass_is_told_and_the_next_run_goes_on_from_there(ekk, between):
+    never = proxy.Rule(proxy.ServerError(503), service="s3", operation="PUT bucket policy", probability=1.0)
+    under(between, proxy.Plan(0, (never,), in_a_row=99))
+    ended = ekk("up", "--yes", "stack.yaml").with_code(1)
+    assert f"bucket {BUCKET}: s3:PutBucketPolicy: ServiceUnavailable: Service is unable to handle request." in ended.err
+    assert len(between.injected) == 5
+    undisturbed(between)
+    report = ekk.up("stack.yaml")
+    # What needs the bucket had to wait; the rest was done.
+    assert sorted(outcome["kind"] for outcome in report["outcomes"]) == ["bucket", "stream"]
+    assert changes(ekk.plan("stack.yaml", code=0)) == []
 
 
 def nothing_is_left(address: str) -> None:
