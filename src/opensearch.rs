@@ -92,6 +92,8 @@ pub enum Cause {
     Unreachable,
     /// 429, 502, 503 or 504.
     Busy,
+    /// 500: it may pass at once, or stand for a fault that no waiting heals.
+    InternalError,
     /// 401, a redirect, or a page where JSON is due: a login page stands in front.
     NotAuthenticated,
     /// 403.
@@ -119,6 +121,7 @@ impl Refusal {
         match self.cause {
             Cause::Unreachable | Cause::Busy => true,
             Cause::Credentials
+            | Cause::InternalError
             | Cause::NotAuthenticated
             | Cause::Forbidden
             | Cause::NotFound
@@ -132,7 +135,7 @@ impl Refusal {
 /// How often a request is tried while the domain is unreachable or busy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Patience {
-    /// Once: the caller polls.
+    /// The caller polls.
     Once,
     /// A few times: a read that fails is merely unknown.
     Reading,
@@ -141,11 +144,24 @@ enum Patience {
 }
 
 impl Patience {
-    fn attempts(self) -> u32 {
-        match self {
-            Self::Once => 1,
-            Self::Reading => 3,
-            Self::Writing => 8,
+    /// Returns how often a request is tried that ends with this cause.
+    fn attempts(self, cause: Cause) -> u32 {
+        match (cause, self) {
+            (Cause::Unreachable | Cause::Busy, Self::Once) => 1,
+            (Cause::Unreachable | Cause::Busy, Self::Reading) => 3,
+            (Cause::Unreachable | Cause::Busy, Self::Writing) => 8,
+            // For one who polls, too: what stays is an error at once, and not after minutes.
+            (Cause::InternalError, Self::Once | Self::Reading | Self::Writing) => 3,
+            (
+                Cause::Credentials
+                | Cause::NotAuthenticated
+                | Cause::Forbidden
+                | Cause::NotFound
+                | Cause::Conflict
+                | Cause::NoDashboards
+                | Cause::Other,
+                Self::Once | Self::Reading | Self::Writing,
+            ) => 1,
         }
     }
 }
@@ -253,6 +269,7 @@ impl<'s> DataPlane<'s> {
                 Cause::Credentials => Err(error),
                 Cause::Unreachable
                 | Cause::Busy
+                | Cause::InternalError
                 | Cause::NotAuthenticated
                 | Cause::Forbidden
                 | Cause::Conflict
@@ -304,7 +321,7 @@ impl<'s> DataPlane<'s> {
     /// Writes with PUT.
     ///
     /// # Errors
-    /// Fails on every status but 2xx; 429, 502, 503, 504 and a lost connection are retried first.
+    /// Fails on every status but 2xx; 429, 5xx and a lost connection are retried first.
     pub async fn put(&self, path: Path, body: &Value) -> Result<Value, Refusal> {
         self.exchange(&Request::with_body(Method::PUT, path, body), Patience::Writing).await
     }
@@ -340,9 +357,7 @@ impl<'s> DataPlane<'s> {
             attempt += 1;
             match outcome {
                 Err(refusal)
-                    if refusal.is_transient()
-                        && attempt < patience.attempts()
-                        && !self.session.waiting.deadline.is_over() =>
+                    if attempt < patience.attempts(refusal.cause) && !self.session.waiting.deadline.is_over() =>
                 {
                     pause(&self.session.waiting, attempt - 1).await;
                 }
@@ -723,6 +738,7 @@ fn judge(request: &Request, answer: Answer, domain_arn: &str) -> Result<Value, R
         403 => Err(forbidden(request, &told(), domain_arn)),
         404 if json.is_some() => Err(refused(Cause::NotFound, &format!("{status} {}", told()))),
         409 => Err(refused(Cause::Conflict, &format!("{status} {}", told()))),
+        500 => Err(refused(Cause::InternalError, &format!("{status} {}", told()))),
         429 | 502 | 503 | 504 => Err(refused(Cause::Busy, &format!("{status} {}", told()))),
         _ => {
             let text = told();
