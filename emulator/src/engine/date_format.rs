@@ -139,11 +139,8 @@ impl Pattern {
 
     fn milliseconds(&self, text: &str, rounding: Rounding) -> Option<i64> {
         match self {
-            Self::EpochMilliseconds => epoch(text, 1).map(|(milliseconds, _)| milliseconds),
-            Self::EpochSeconds => {
-                let (seconds, nanoseconds) = epoch(text, 1_000)?;
-                Some(seconds + nanoseconds)
-            }
+            Self::EpochMilliseconds => epoch(text, 1),
+            Self::EpochSeconds => epoch(text, 1_000),
             Self::Pieces(pieces) => {
                 let mut found = Found::default();
                 let rest = take_all(pieces, text.as_bytes(), &mut found)?;
@@ -156,23 +153,19 @@ impl Pattern {
     }
 }
 
-/// The whole part times `scale`, and the milliseconds of the fraction.
-fn epoch(text: &str, scale: i64) -> Option<(i64, i64)> {
-    let (negative, digits) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
-    let (whole, fraction) = digits.split_once('.').map_or((digits, None), |(whole, fraction)| (whole, Some(fraction)));
-    if whole.is_empty() || !whole.bytes().all(|byte| byte.is_ascii_digit()) {
+/// A number in milliseconds, of which one unit has `scale`. Down to nanoseconds, a dot at the end is nothing, and the
+/// fraction of a negative number counts upwards: the engines read -1.5 s as half a second before 1970.
+fn epoch(text: &str, scale: i64) -> Option<i64> {
+    let (sign, digits) = text.strip_prefix('-').map_or((1, text), |rest| (-1, rest));
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let finest = if scale == 1 { 6 } else { 9 };
+    let all_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.is_empty() || !all_digits(whole) || !all_digits(fraction) || fraction.len() > finest {
         return None;
     }
-    let mut milliseconds = 0;
-    if let Some(fraction) = fraction {
-        if fraction.is_empty() || fraction.len() > 9 || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
-            return None;
-        }
-        let padded = format!("{fraction:0<9}");
-        milliseconds = padded.parse::<i64>().ok()? * scale / 1_000_000_000;
-    }
-    let whole = whole.parse::<i64>().ok()?.checked_mul(scale)?;
-    Some(if negative { (-whole, -milliseconds) } else { (whole, milliseconds) })
+    let padded = format!("{fraction:0<9}");
+    let part = padded.parse::<i64>().ok()? * scale / 1_000_000_000;
+    (sign * whole.parse::<i64>().ok()?).checked_mul(scale)?.checked_add(part)
 }
 
 #[derive(Clone, Copy)]

@@ -203,6 +203,10 @@ impl Query {
                 Some((field, rest)) if !field.is_empty() && !field.starts_with('"') => (vec![field.to_owned()], rest),
                 Some(_) | None => (fields.to_vec(), token),
             };
+            if own_fields.iter().any(|field| field.contains('*')) && own_fields != fields {
+                // The engines want `\\*` there, which is not supported here.
+                return Err(unreadable_text(text));
+            }
             let one = text_clause(&own_fields, token)?;
             if must_not || negate {
                 every.push(Self::Not(Box::new(one)));
@@ -813,6 +817,14 @@ fn text_clause(fields: &[String], token: &str) -> Result<Query, Failure> {
     Ok(Query::Any(clauses.collect()))
 }
 
+fn unreadable_text(text: &str) -> Failure {
+    Failure::new(400, "search_phase_execution_exception", "all shards failed").caused_by(Failure::new(
+        400,
+        "query_shard_exception",
+        format!("Failed to parse query [{text}]"),
+    ))
+}
+
 /// Splits a query text at spaces outside quotes.
 fn split_query(text: &str) -> Result<Vec<String>, Failure> {
     let mut tokens = Vec::new();
@@ -836,7 +848,7 @@ fn split_query(text: &str) -> Result<Vec<String>, Failure> {
         }
     }
     if quoted {
-        return Err(Failure::new(400, "query_shard_exception", format!("Failed to parse query [{text}]")));
+        return Err(unreadable_text(text));
     }
     if !token.is_empty() {
         tokens.push(token);
@@ -863,9 +875,9 @@ fn parameter<'a>(body: &'a Value, key: &str) -> Option<&'a Value> {
 fn needed<'a>(name: &str, body: &'a Value, key: &str) -> Result<&'a Value, Failure> {
     match body {
         Value::Object(object) => {
-            object.get(key).ok_or_else(|| Failure::illegal_argument(format!("[{name}] requires [{key}]")))
+            object.get(key).ok_or_else(|| Failure::parsing(format!("{name} must be provided with a [{key}]")))
         }
-        Value::Null => Err(Failure::illegal_argument(format!("[{name}] requires [{key}]"))),
+        Value::Null => Err(Failure::parsing(format!("{name} must be provided with a [{key}]"))),
         Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Ok(body),
     }
 }
