@@ -292,7 +292,10 @@ impl Doing<'_> {
         wait::until_ready(&session.waiting, T::KIND, name, async || {
             session.ask_domain(&plan.names.domain).await?;
             match T::read(session, &plan.names).await? {
-                Read::Unknown(why) if since.elapsed() < session.pace().answers_within => Ok(Readiness::pending(why)),
+                Read::Unknown(why) if since.elapsed() < session.pace().answers_within => {
+                    T::can_be_known(session, &plan.names).await?;
+                    Ok(Readiness::pending(why))
+                }
                 Read::Unknown(why) => Ok(Readiness::Failed(why)),
                 read @ (Read::Absent | Read::Present(_)) => {
                     known = Some(read);

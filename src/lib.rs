@@ -33,6 +33,9 @@ pub mod resource;
 
 pub mod policy;
 pub mod strays;
+pub mod tagged;
+
+pub mod located;
 
 pub mod aws;
 pub mod opensearch;

@@ -1,6 +1,8 @@
 //! Signed HTTP to a domain and to its Dashboards. Follows no redirect, since a signature covers the path, and cannot put
 //! query parameters on a POST: a domain ignores them there.
 
+mod documents;
+
 use std::fmt;
 use std::fmt::Write as _;
 use std::str::FromStr;
@@ -22,6 +24,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::resource::{Kind, Readiness};
 use crate::stack::Names;
 use crate::wait::{Polling, pause};
+
+pub use documents::{Created, Hit, IndexState, NewDocument, Searched};
 
 /// Whether what is inside the domain can be asked.
 #[derive(Debug)]
@@ -95,6 +99,8 @@ pub enum Cause {
     NotFound,
     /// 409.
     Conflict,
+    /// The engine itself answered what was meant for Dashboards. On AWS they are always there; other servers have none.
+    NoDashboards,
     /// Any other status.
     Other,
 }
@@ -116,6 +122,7 @@ impl Refusal {
             | Cause::Forbidden
             | Cause::NotFound
             | Cause::Conflict
+            | Cause::NoDashboards
             | Cause::Other => false,
         }
     }
@@ -244,6 +251,7 @@ impl<'s> DataPlane<'s> {
                 | Cause::NotAuthenticated
                 | Cause::Forbidden
                 | Cause::Conflict
+                | Cause::NoDashboards
                 | Cause::Other => {
                     let Error { kind: _, message, hints } = error;
                     Ok(Found::Unknown(match hints.first() {
@@ -252,6 +260,17 @@ impl<'s> DataPlane<'s> {
                     }))
                 }
             },
+        }
+    }
+
+    /// Asks once whether Dashboards, in whatever state, are behind the endpoint at all.
+    ///
+    /// # Errors
+    /// Fails where the engine itself answers in their place, which no waiting changes.
+    pub async fn has_dashboards(&self) -> Result<()> {
+        match self.exchange(&Request::get(self.engine.dashboards_settings(), &[]), Patience::Once).await {
+            Err(Refusal { cause: Cause::NoDashboards, error }) => Err(error),
+            Ok(_) | Err(_) => Ok(()),
         }
     }
 
@@ -298,7 +317,7 @@ impl<'s> DataPlane<'s> {
     /// # Errors
     /// As [`DataPlane::put`].
     pub async fn delete(&self, path: Path) -> Result<(), Refusal> {
-        let request = Request { method: Method::DELETE, path, query: String::new(), body: Vec::new() };
+        let request = Request { method: Method::DELETE, ..Request::get(path, &[]) };
         match self.exchange(&request, Patience::Writing).await {
             Ok(_) => Ok(()),
             Err(refusal) if refusal.cause == Cause::NotFound => Ok(()),
@@ -527,8 +546,12 @@ struct Request {
     method: Method,
     path: Path,
     query: String,
+    media_type: &'static str,
     body: Vec<u8>,
 }
+
+const JSON: &str = "application/json";
+const JSON_LINES: &str = "application/x-ndjson";
 
 impl Request {
     fn get(path: Path, query: &[(&str, &str)]) -> Self {
@@ -539,11 +562,17 @@ impl Request {
             encoded.push('=');
             push_encoded(&mut encoded, value);
         }
-        Self { method: Method::GET, path, query: encoded, body: Vec::new() }
+        Self { method: Method::GET, path, query: encoded, media_type: JSON, body: Vec::new() }
     }
 
     fn with_body(method: Method, path: Path, body: &Value) -> Self {
-        Self { method, path, query: String::new(), body: body.to_string().into_bytes() }
+        let body = body.to_string().into_bytes();
+        Self { method, path, query: String::new(), media_type: JSON, body }
+    }
+
+    /// A POST of JSON, one value a line.
+    fn of_lines(path: Path, body: Vec<u8>) -> Self {
+        Self { method: Method::POST, path, query: String::new(), media_type: JSON_LINES, body }
     }
 
     /// Signs for the service `es`, which is the data plane's name too.
@@ -554,11 +583,11 @@ impl Request {
         credentials: Credentials,
         now: SystemTime,
     ) -> Result<HttpRequest, Box<dyn std::error::Error + Send + Sync>> {
-        let Self { method, path, query, body } = self;
+        let Self { method, path, query, media_type, body } = self;
         let uri = format!("{}{}{}{query}", origin.scheme_and_authority(), origin.prefix, path.path);
         let mut headers = vec![("accept", "application/json")];
         if !body.is_empty() {
-            headers.push(("content-type", "application/json"));
+            headers.push(("content-type", *media_type));
         }
         match path.surface {
             Surface::Engine => {}
@@ -663,15 +692,18 @@ fn judge(request: &Request, answer: Answer, domain_arn: &str) -> Result<Value, R
         429 | 502 | 503 | 504 => Err(refused(Cause::Busy, &format!("{status} {}", told()))),
         _ => {
             let text = told();
-            let mut refusal = refused(Cause::Other, &format!("{status} {text}"));
             if request.path.surface == Surface::Dashboards && text.contains("no handler found") {
-                refusal.error =
-                    refusal.error.hint("the engine itself answered: there is no Dashboards behind this endpoint");
+                let mut refusal = refused(Cause::NoDashboards, &format!("{status} {text}"));
+                refusal.error = refusal.error.hint(NO_DASHBOARDS);
+                return Err(refusal);
             }
-            Err(refusal)
+            Err(refused(Cause::Other, &format!("{status} {text}")))
         }
     }
 }
+
+const NO_DASHBOARDS: &str = "the engine itself answered: there is no Dashboards behind this endpoint, as there always is on \
+                             AWS; look where AWS_ENDPOINT_URL leads";
 
 const NOT_AUTHENTICATED: &str =
     "a login page (Cognito, SAML or a user database) stands in front: the caller's IAM identity must be let in";

@@ -4,11 +4,12 @@
 use aws_sdk_opensearch::operation::update_domain_config::UpdateDomainConfigOutput;
 use aws_sdk_opensearch::types::{DryRunMode, DryRunProgressStatus, DryRunResults};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::aws::{self, Session};
 use crate::error::{Error, Result};
 use crate::resource::domain::{DomainSettings, is_busy, validation_failure, wire};
-use crate::resource::{Condition, Managed, Observed};
+use crate::resource::{Condition, Manage as _, Managed, Observed, Read};
 use crate::stack::Names;
 use crate::wait;
 
@@ -80,7 +81,7 @@ pub async fn ask(
     };
     let UpdateDomainConfigOutput { dry_run_results, dry_run_progress_status, .. } = answer;
     if dry_run_results.is_none() && dry_run_progress_status.is_none() {
-        return Err(ignored(&name));
+        return Err(ignored(session, names, before, after, pointers).await?);
     }
     let (results, progress) = validated(session, &name, dry_run_results, dry_run_progress_status).await?;
     Ok(Preflight::Answer(DryRun {
@@ -116,13 +117,55 @@ fn refused(code: &str, text: &str) -> Option<Preflight> {
     }
 }
 
-fn ignored(name: &str) -> Error {
-    Error::failed(format!(
-        "{}: es:UpdateDomainConfig: the server answered a dry run without its results: it ignores DryRun and may have \
-         made the change",
-        label(name)
-    ))
-    .hint("run the plan again with --no-dry-run and look whether the domain has changed")
+/// Words that a server ignored the dry run, after a look at what it made of the call.
+async fn ignored(
+    session: &Session,
+    names: &Names,
+    before: &Observed<DomainSettings>,
+    after: &Managed<DomainSettings>,
+    pointers: &[String],
+) -> Result<Error> {
+    let name = session.name(&names.domain).await?;
+    session.ask_domain(&name).await?;
+    let made = match DomainSettings::read(session, names).await? {
+        Read::Present(now) => made(&before.settings, &now.settings, &after.settings, pointers),
+        Read::Absent | Read::Unknown(_) => Vec::new(),
+    };
+    let told = format!(
+        "{}: es:UpdateDomainConfig: the server answered a dry run without its results: it ignores DryRun",
+        label(&name)
+    );
+    Ok(if made.is_empty() {
+        Error::failed(format!("{told} and may have made the change, which does not show so far"))
+            .hint("run the plan again with --no-dry-run and look whether the domain has changed")
+    } else {
+        Error::failed(format!("{told} and has made the change: {}", made.join(", "))).hint(
+            "use --no-dry-run with this server; `ekk up --no-dry-run` with the former settings in the file takes the \
+             change back where AWS allows it",
+        )
+    })
+}
+
+/// Returns what is now as it is wanted and was not before, such as `cluster.instance_count 1 -> 2`.
+fn made(before: &DomainSettings, now: &DomainSettings, wanted: &DomainSettings, pointers: &[String]) -> Vec<String> {
+    let json = |settings: &DomainSettings| serde_json::to_value(settings).unwrap_or_default();
+    let (before, now, wanted) = (json(before), json(now), json(wanted));
+    let at = |settings: &Value, pointer: &str| settings.pointer(pointer).cloned().unwrap_or_default();
+    let word = |value: &Value| value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
+    pointers
+        .iter()
+        .filter(|pointer| at(&now, pointer) == at(&wanted, pointer) && at(&now, pointer) != at(&before, pointer))
+        .map(|pointer| {
+            let key = pointer.trim_start_matches('/').replace('/', ".");
+            match at(&now, pointer) {
+                // A policy would fill the screen.
+                Value::Object(_) | Value::Array(_) => key,
+                now @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => {
+                    format!("{key} {} -> {}", word(&at(&before, pointer)), word(&now))
+                }
+            }
+        })
+        .collect()
 }
 
 /// Polls the validation that a verbose dry run starts. What is known by the end of the patience is what counts: the

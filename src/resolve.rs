@@ -221,8 +221,11 @@ fn domain(spec: &Spec, edition: &Edition, names: &Names, target: &Target) -> Dom
                 },
             },
         },
-        encryption_at_rest: EncryptionAtRest { enabled: true, kms_key: said.encryption.kms_key.clone() },
-        node_to_node_encryption: true,
+        encryption_at_rest: EncryptionAtRest {
+            enabled: said.encryption.at_rest.unwrap_or(edition.encryption_at_rest),
+            kms_key: said.encryption.kms_key.clone(),
+        },
+        node_to_node_encryption: said.encryption.node_to_node.unwrap_or(edition.node_to_node_encryption),
         endpoint: EndpointOptions {
             enforce_https: true,
             tls_policy: said.tls_policy.unwrap_or(edition.tls_policy).word().to_owned(),
@@ -571,6 +574,18 @@ mod tests {
         assert_eq!(settings(&desired.stream).role_arn, "arn:aws:iam::123456789012:role/theirs");
         let (_, desired) = resolved("stack: logs\nrole: { existing: theirs, path: /ci/ }");
         assert_eq!(settings(&desired.stream).role_arn, "arn:aws:iam::123456789012:role/ci/theirs");
+    }
+
+    #[test]
+    fn each_encryption_of_a_domain_can_be_off() {
+        let of = |keys: &str| {
+            let (_, desired) = resolved(&format!("stack: logs\ndomain: {{ encryption: {{ {keys} }} }}"));
+            let domain = settings(&desired.domain);
+            (domain.encryption_at_rest.enabled, domain.node_to_node_encryption)
+        };
+        assert_eq!(of("at_rest: false"), (false, true));
+        assert_eq!(of("node_to_node: false"), (true, false));
+        assert_eq!(of("at_rest: false, node_to_node: false"), (false, false));
     }
 
     #[test]

@@ -217,6 +217,11 @@ pub trait Manage: Settings {
     /// Reads what is live. Judges nothing; a missing resource is `Read::Absent`, not an error.
     fn read(session: &Session, names: &Names) -> impl Future<Output = Result<Read<Self>>> + Send;
 
+    /// Asked when a read came back as `Read::Unknown`: an error says that waiting for an answer would be in vain.
+    fn can_be_known(_session: &Session, _names: &Names) -> impl Future<Output = Result<()>> + Send {
+        std::future::ready(Ok(()))
+    }
+
     /// Creates it, carrying the tags from the first call on. Finding it already there (a lost answer, a retry by the
     /// SDK) is success when it is ours.
     fn create(session: &Session, names: &Names, after: &Managed<Self>) -> impl Future<Output = Result<()>> + Send;

@@ -18,9 +18,16 @@ use serde::{Deserialize, Serialize};
 
 pub use self::edition::{DEFAULT_EDITION, Edition};
 pub use self::fault::{Fault, Faults, Place, Warning};
+pub(crate) use self::meant::closest;
 pub use self::rules::brings_its_own_disks;
 pub use self::schema::{json_schema, key_reference};
 pub use self::source::{Source, distinct, find};
+
+/// Tells whether a word has the form of a stack's name.
+#[must_use]
+pub fn is_stack_name(word: &str) -> bool {
+    values::stack(word).is_ok()
+}
 
 /// One stack, as its file says it. What the file does not name is `None` or empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -161,7 +168,7 @@ pub struct DomainSpec {
     /// Storage of each data node.
     #[serde(skip_serializing_if = "is_unsaid")]
     pub volume: Option<VolumeSpec>,
-    /// Encryption at rest.
+    /// Encryption at rest and between nodes.
     #[serde(skip_serializing_if = "is_unsaid")]
     pub encryption: DomainEncryptionSpec,
     /// The oldest TLS that the endpoint speaks.
@@ -201,10 +208,16 @@ pub struct VolumeSpec {
     pub throughput_mib: Option<u32>,
 }
 
-/// Encryption of the domain at rest.
+/// Encryption of the domain, at rest and between its nodes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DomainEncryptionSpec {
+    /// Whether data at rest is encrypted.
+    #[serde(skip_serializing_if = "is_unsaid")]
+    pub at_rest: Option<bool>,
+    /// Whether traffic between nodes is encrypted.
+    #[serde(skip_serializing_if = "is_unsaid")]
+    pub node_to_node: Option<bool>,
     /// ARN of a KMS key.
     #[serde(skip_serializing_if = "is_unsaid")]
     pub kms_key: Option<String>,

@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws_sdk_resourcegroupstagging::types::TagFilter;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 
 use crate::aws::{Session, failure};
 use crate::error::{Error, ErrorKind, Result};
 use crate::resource::role::{DEFAULT_PATH, DESCRIPTION_START, description};
-use crate::resource::{Kind, Owner, TAG_REGION, TAG_STACK};
+use crate::resource::{Kind, Owner};
 use crate::stack::{Names, Stray, Strays};
+use crate::tagged::{self, Tagged, Which};
 
 /// How many roles are asked for their tags at a time.
 const ROLES_AT_ONCE: usize = 5;
@@ -23,7 +23,7 @@ const ROLES_AT_ONCE: usize = 5;
 /// Fails as sts:GetCallerIdentity does.
 pub async fn find(session: &Session, names: &Names) -> Result<Strays> {
     let names = session.names(names).await?;
-    let (tagged, roles) = tokio::join!(tagged(session, &names), roles(session, &names));
+    let (tagged, roles) = tokio::join!(tagged_strays(session, &names), roles(session, &names));
     let found = match (tagged, roles) {
         (Ok(tagged), Ok(roles)) => tagged.into_iter().chain(roles).collect::<BTreeSet<Stray>>(),
         (Err(error), Ok(_)) | (Ok(_), Err(error)) => return Ok(Strays::Unknown(in_words(&error))),
@@ -46,44 +46,15 @@ fn in_words(error: &Error) -> String {
     }
 }
 
-async fn tagged(session: &Session, names: &Names) -> Result<Vec<Stray>> {
-    let filter = |key: &str, value: &str| TagFilter::builder().key(key).values(value).build();
-    let mut resources = session
-        .aws
-        .tagging
-        .get_resources()
-        .tag_filters(filter(TAG_STACK, &names.stack))
-        .tag_filters(filter(TAG_REGION, &names.region))
-        .into_paginator()
-        .items()
-        .send();
-    let mut strays = Vec::new();
-    while let Some(resource) = resources.next().await {
-        let resource = resource.map_err(|error| failure("strays", "tag:GetResources", error))?;
-        let stray = resource.resource_arn().and_then(kind_and_name);
-        strays.extend(stray.filter(|stray| !is_named(stray, names)));
-    }
-    Ok(strays)
+async fn tagged_strays(session: &Session, names: &Names) -> Result<Vec<Stray>> {
+    let mut stacks = tagged::stacks(session, Which::Stack(&names.stack)).await?;
+    let carriers = stacks.remove(&names.stack).unwrap_or_default();
+    let strays = carriers.into_iter().map(|Tagged { kind, name }| Stray { kind, name });
+    Ok(strays.filter(|stray| !is_named(stray, names)).collect())
 }
 
 fn is_named(stray: &Stray, names: &Names) -> bool {
     names.of(stray.kind) == stray.name
-}
-
-/// Reads kind and name out of an ARN; `None` for what ekk does not make.
-fn kind_and_name(arn: &str) -> Option<Stray> {
-    let parts: Vec<&str> = arn.splitn(6, ':').collect();
-    let ["arn", _, service, _, _, resource] = parts.as_slice() else { return None };
-    let (kind, name) = match *service {
-        "s3" => (Kind::Bucket, Some(*resource)),
-        "es" => (Kind::Domain, resource.strip_prefix("domain/")),
-        "firehose" => (Kind::Stream, resource.strip_prefix("deliverystream/")),
-        "logs" => (Kind::LogGroup, resource.strip_prefix("log-group:").map(|name| name.trim_end_matches(":*"))),
-        _ => return None,
-    };
-    // A bucket's objects and a log group's streams have ARNs too.
-    let name = name.filter(|name| !name.contains(':') && (kind == Kind::LogGroup || !name.contains('/')))?;
-    Some(Stray { kind, name: name.to_owned() })
 }
 
 async fn roles(session: &Session, names: &Names) -> Result<Vec<Stray>> {
@@ -166,23 +137,6 @@ mod tests {
 
     fn stray(kind: Kind, name: &str) -> Stray {
         Stray { kind, name: name.to_owned() }
-    }
-
-    #[test]
-    fn kind_and_name_are_read_out_of_an_arn() {
-        for (arn, expected) in [
-            ("arn:aws:s3:::b", Some(stray(Kind::Bucket, "b"))),
-            ("arn:aws:s3:::b/key", None),
-            ("arn:aws:es:eu-west-1:123456789012:domain/logs", Some(stray(Kind::Domain, "logs"))),
-            ("arn:aws:firehose:eu-west-1:123456789012:deliverystream/logs", Some(stray(Kind::Stream, "logs"))),
-            ("arn:aws:logs:eu-west-1:123456789012:log-group:/a/b", Some(stray(Kind::LogGroup, "/a/b"))),
-            ("arn:aws:logs:eu-west-1:123456789012:log-group:/a/b:*", Some(stray(Kind::LogGroup, "/a/b"))),
-            ("arn:aws:logs:eu-west-1:123456789012:log-group:/a/b:log-stream:c", None),
-            ("arn:aws:kms:eu-west-1:123456789012:key/k", None),
-            ("logs", None),
-        ] {
-            assert_eq!(kind_and_name(arn), expected, "{arn}");
-        }
     }
 
     #[test]

@@ -434,8 +434,8 @@ fn update_domain_config(world: &mut World, context: &Context<'_>, call: &Call<'_
     {
         after_change.remove("AutoTuneOptions");
     }
-    options::complete(world, context, Place { region: call.region, version: place_version }, &mut after_change)?;
     options::check_transition(&before, &after_change)?;
+    options::complete(world, context, Place { region: call.region, version: place_version }, &mut after_change)?;
     let deployment = options::deployment(&before, &after_change);
     let failure = if dry_run && mode == DryRunMode::Verbose || !dry_run && deployment != Deployment::None {
         world.opensearch.failing_validations.remove(&key)

@@ -7,6 +7,7 @@ use crate::aws::{Aws, Connection, Session};
 use crate::cli::{Place, Talk};
 use crate::error::{Error, ErrorKind, Result};
 use crate::local;
+use crate::located::{self, Depth, Located};
 use crate::render::Header;
 use crate::resolve;
 use crate::spec::{self, Faults, Loaded, Source, Spec};
@@ -118,6 +119,19 @@ pub(super) async fn connect(
         (Some(named), _) => Some(named.clone()),
         (None, flag) => flag.clone(),
     };
+    let session = session(region, place, local, deadline, progress).await?;
+    let names = resolve::names(spec, &session.aws.region);
+    Ok(Prepared { file, session, names, profile: place.profile.clone() })
+}
+
+/// Makes the clients. Sends nothing.
+async fn session(
+    region: Option<String>,
+    place: &Place,
+    local: Option<&str>,
+    deadline: Deadline,
+    progress: Progress,
+) -> Result<Session> {
     let connection = Connection {
         region,
         profile: place.profile.clone(),
@@ -126,9 +140,89 @@ pub(super) async fn connect(
     };
     let aws = Aws::connect(&connection).await?;
     let pace = if local.is_some() { Pace::LOCAL } else { Pace::AWS };
-    let names = resolve::names(spec, &aws.region);
-    let session = Session::new(aws, Waiting { pace, deadline, progress });
-    Ok(Prepared { file, session, names, profile: place.profile.clone() })
+    Ok(Session::new(aws, Waiting { pace, deadline, progress }))
+}
+
+/// A stack that was named by its file or by its name alone, found and described.
+#[derive(Debug)]
+pub(super) struct Opened {
+    /// What a user types to name it again.
+    pub(super) word: String,
+    /// The session.
+    pub(super) session: Session,
+    /// The first line of the output.
+    pub(super) header: Header,
+    /// The stack as it lives.
+    pub(super) stack: Located,
+}
+
+/// What the argument STACK names.
+#[derive(Debug)]
+enum Named {
+    /// A file.
+    File(Box<File>),
+    /// A stack that lives, by its name.
+    Stack(String),
+}
+
+/// Finds the one stack that the argument STACK names: a file, a folder of one, `-`, and without an argument `ekk.yaml`
+/// here; else, where no file is called so and it has the form of a stack's name, the stack of that name that lives in
+/// this account and region.
+///
+/// # Errors
+/// Fails on a faulty file before anything is sent, where there is no such stack, and as [`located::by_names`] and
+/// [`located::by_tag`] do. That a resource is missing is told by [`Located`] to the one who needs it.
+pub(super) async fn open(stack: Option<&OsStr>, place: &Place, talk: Talk, depth: Depth) -> Result<Opened> {
+    let named = named(stack)?;
+    let local = place_of(place, talk).await?;
+    let (word, prepared, by_name) = match named {
+        Named::File(file) => {
+            let prepared = connect(*file, place, local.as_deref(), Deadline::Never, Progress::silent()).await?;
+            (prepared.file.source.clone(), prepared, None)
+        }
+        Named::Stack(stack) => {
+            let spec = Spec { stack: stack.clone(), ..Spec::default() };
+            let loaded = Loaded { spec, places: spec::Places::default(), warnings: Vec::new() };
+            let file = File { source: stack.clone(), loaded };
+            let prepared = connect(file, place, local.as_deref(), Deadline::Never, Progress::silent()).await?;
+            (stack.clone(), prepared, Some(stack))
+        }
+    };
+    let described = async {
+        match &by_name {
+            None => located::by_names(&prepared.session, &prepared.names, depth).await,
+            Some(stack) => located::by_tag(&prepared.session, stack, depth).await,
+        }
+    };
+    let (header, stack) = futures_util::join!(prepared.header(local.as_deref()), Box::pin(described));
+    let header = header?;
+    // A name says nothing of a place, so that only a file can be refused here.
+    resolve::check_place(&prepared.file.loaded.spec, &header.target)?;
+    Ok(Opened { word, session: prepared.session, header, stack: stack? })
+}
+
+fn named(stack: Option<&OsStr>) -> Result<Named> {
+    let arguments: Vec<&OsStr> = stack.into_iter().collect();
+    let name = stack.and_then(OsStr::to_str).filter(|word| spec::is_stack_name(word));
+    let found = spec::find(&arguments);
+    let sources = match (found, name) {
+        (Ok(sources), _) => sources,
+        // Not there, or a folder without a spec: `logs` is a common name of both.
+        (Err(_), Some(name)) => return Ok(Named::Stack(name.to_owned())),
+        (Err(faults), None) => return Err(invalid(faults)),
+    };
+    match sources.as_slice() {
+        [_] => {}
+        several => {
+            let names: Vec<String> = several.iter().map(Source::name).collect();
+            return Err(Error::usage(format!("one stack is needed, and here are {}", several.len()))
+                .hint(format!("name one of {}", names.join(", "))));
+        }
+    }
+    match load(&arguments)?.pop() {
+        Some(file) => Ok(Named::File(Box::new(file))),
+        None => Err(Error::usage("no stack is named")),
+    }
 }
 
 impl Prepared {

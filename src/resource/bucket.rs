@@ -907,7 +907,7 @@ async fn empty(session: &Session, place: &Place, before: u64) -> Result<Option<u
     let mut removed = 0;
     let tell = |removed: u64| {
         if removed > 0 {
-            let why = format!("emptying it, {} objects removed", before + removed);
+            let why = format!("emptying it; removed so far: {}", before + removed);
             session.waiting.progress.tell(Kind::Bucket, Event::Waiting { why, stage: None });
         }
     };

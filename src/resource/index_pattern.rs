@@ -72,6 +72,14 @@ impl Manage for IndexPatternSettings {
         }
     }
 
+    async fn can_be_known(session: &Session, names: &Names) -> Result<()> {
+        let names = names_inside(session, names).await?;
+        match DataPlane::reach(session, &names).await? {
+            Reach::Ready(plane) => plane.has_dashboards().await.map_err(|error| named(&names, error)),
+            Reach::Absent | Reach::Unknown(_) => Ok(()),
+        }
+    }
+
     async fn create(session: &Session, names: &Names, after: &Managed<Self>) -> Result<()> {
         let names = names_inside(session, names).await?;
         let plane = DataPlane::answering(session, &names, Kind::IndexPattern, probe).await?;

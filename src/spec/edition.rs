@@ -39,6 +39,10 @@ pub struct Edition {
     pub volume_type: VolumeType,
     /// Size of the volume in GiB.
     pub volume_gib: u32,
+    /// Whether the domain encrypts data at rest.
+    pub encryption_at_rest: bool,
+    /// Whether the domain encrypts traffic between its nodes.
+    pub node_to_node_encryption: bool,
     /// The oldest TLS that the endpoint speaks.
     pub tls_policy: TlsPolicy,
     /// How often a new index begins.
@@ -93,6 +97,8 @@ impl Edition {
         dedicated_masters: 3,
         volume_type: VolumeType::Gp3,
         volume_gib: 10,
+        encryption_at_rest: true,
+        node_to_node_encryption: true,
         tls_policy: TlsPolicy::Tls12,
         rotation: Rotation::OneWeek,
         time_field: "asctime",

@@ -9,7 +9,7 @@ pub(super) fn plain(word: &str) -> String {
 }
 
 /// Returns the candidate that is the same but for its spelling or a slip or two.
-pub(super) fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = plain(word);
     if word.is_empty() || word.len() > LONGEST {
         return None;

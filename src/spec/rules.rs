@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use super::fault::Finding;
 use super::values::{self, Arn, REGIONS, RESERVED_STARTS, two_numbers};
 use super::{
-    BackupDocuments, DEFAULT_EDITION, Edition, Rotation, Spec, StreamKeyType, TimeFormat, VolumeSpec, VolumeType,
+    BackupDocuments, DEFAULT_EDITION, DomainEncryptionSpec, Edition, Rotation, Spec, StreamKeyType, TimeFormat,
+    VolumeSpec, VolumeType,
 };
 
 /// What all rules found.
@@ -337,15 +338,45 @@ pub(super) static RULES: &[Rule] = &[
         },
     },
     Rule {
-        keys: &["domain.instance_type"],
-        says: "t2, m3 and r3 cannot encrypt at rest, which ekk always does.",
+        keys: &["domain.instance_type", "domain.encryption.at_rest"],
+        says: "t2, m3 and r3 cannot encrypt at rest, so they want `at_rest: false`; OpenSearch optimized instances always do.",
         check: |facts, findings| {
-            if matches!(facts.family, "t2" | "m3" | "r3") {
+            let at_rest = facts.spec.domain.encryption.at_rest.unwrap_or(true);
+            if at_rest && matches!(facts.family, "t2" | "m3" | "r3") {
                 findings.refuse(
                     "domain.instance_type",
                     format!("{} cannot encrypt data at rest", facts.instance_type),
-                    "ekk always encrypts; t3.small.search can",
+                    "t3.small.search can; or say `encryption: { at_rest: false }`",
                 );
+            } else if !at_rest && is_optimized(facts.family) {
+                findings.refuse(
+                    "domain.encryption.at_rest",
+                    format!("{} must encrypt data at rest", facts.instance_type),
+                    "remove `at_rest: false`",
+                );
+            }
+        },
+    },
+    Rule {
+        keys: &["domain.encryption"],
+        says: "A key is for data at rest only, so it does not go with `at_rest: false`. Encryption that is off is a warning.",
+        check: |facts, findings| {
+            let DomainEncryptionSpec { at_rest, node_to_node, kms_key } = &facts.spec.domain.encryption;
+            if *at_rest == Some(false) && kms_key.is_some() {
+                findings.refuse(
+                    "domain.encryption.kms_key",
+                    "a key without encryption at rest",
+                    "remove `at_rest: false`, or the key",
+                );
+            }
+            if *at_rest == Some(false) {
+                findings.warn(
+                    "domain.encryption.at_rest",
+                    "the documents and their snapshots lie on AWS's disks unencrypted",
+                );
+            }
+            if *node_to_node == Some(false) {
+                findings.warn("domain.encryption.node_to_node", "the documents go between the nodes unencrypted");
             }
         },
     },
@@ -1049,6 +1080,41 @@ mod tests {
             domain("instance_type: t2.small.search, volume: { type: gp2 }"),
             "domain.instance_type: t2.small.search cannot encrypt data at rest",
         );
+        domain("instance_type: t2.small.search, volume: { type: gp2 }, encryption: { at_rest: false }")
+            .expect("none is asked for");
+    }
+
+    #[test]
+    fn optimized_instances_are_always_encrypted() {
+        refused(
+            domain("instance_type: or1.large.search, engine_version: OpenSearch_2.19, encryption: { at_rest: false }"),
+            "domain.encryption.at_rest: or1.large.search must encrypt data at rest",
+        );
+    }
+
+    #[test]
+    fn a_key_encrypts_data_at_rest_only() {
+        let key = "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+        refused(
+            domain(&format!("encryption: {{ at_rest: false, kms_key: '{key}' }}")),
+            "domain.encryption.kms_key: a key without encryption at rest",
+        );
+        domain(&format!("encryption: {{ at_rest: true, node_to_node: false, kms_key: '{key}' }}")).expect("a key");
+    }
+
+    #[test]
+    fn encryption_that_is_off_is_told() {
+        let at_rest = "domain.encryption.at_rest: the documents and their snapshots lie on AWS's disks unencrypted";
+        let node_to_node = "domain.encryption.node_to_node: the documents go between the nodes unencrypted";
+        let told = |keys: &str| -> Vec<String> {
+            let mut warnings = domain(keys).expect("no fault");
+            warnings.retain(|warning| warning.starts_with("domain.encryption"));
+            warnings
+        };
+        assert_eq!(told("encryption: { at_rest: false }"), [at_rest]);
+        assert_eq!(told("encryption: { node_to_node: false }"), [node_to_node]);
+        assert_eq!(told("encryption: { at_rest: false, node_to_node: false }"), [at_rest, node_to_node]);
+        assert_eq!(told("encryption: { at_rest: true, node_to_node: true }"), Vec::<String>::new());
     }
 
     #[test]

@@ -329,10 +329,10 @@ static DOMAIN_KEYS: &[Key] =
         key(
             "encryption",
             Shape::Section(DOMAIN_ENCRYPTION_KEYS),
-            "with AWS's own key",
-            "Encryption at rest, which is always on, as between nodes.",
+            "both, with AWS's own key",
+            "Encryption at rest and between nodes. AWS switches either on later, never off.",
         )
-        .also(&["encryptatrest", "encryptionatrest", "encryptionatrestoptions"]),
+        .also(&["encryptatrest", "encryptionatrest", "encryptionatrestoptions", "nodetonodeencryptionoptions"]),
         key(
             "tls_policy",
             Shape::Word { what: "a TLS policy", words: TlsPolicy::WORDS, meant: TLS_MEANT },
@@ -413,13 +413,27 @@ static VOLUME_KEYS: &[Key] = &[
     .also(&["throughput", "ebsthroughput"]),
 ];
 
-static DOMAIN_ENCRYPTION_KEYS: &[Key] = &[key(
-    "kms_key",
-    Shape::Text(&KMS_KEY),
-    "AWS's own key",
-    "ARN of a KMS key in the domain's region; it cannot be changed later.",
-)
-.also(&["kmskeyid", "key", "kmskeyarn", "kms"])];
+static DOMAIN_ENCRYPTION_KEYS: &[Key] = &[
+    key("at_rest", Shape::Switch, "`true`", "Whether data at rest is encrypted, snapshots included.").also(&[
+        "enabled",
+        "encryptatrest",
+        "encryptionatrest",
+        "rest",
+    ]),
+    key("node_to_node", Shape::Switch, "`true`", "Whether traffic between nodes is encrypted.").also(&[
+        "nodetonodeencryption",
+        "betweennodes",
+        "intransit",
+        "n2n",
+    ]),
+    key(
+        "kms_key",
+        Shape::Text(&KMS_KEY),
+        "AWS's own key",
+        "ARN of a KMS key in the domain's region, for data at rest; it cannot be changed later.",
+    )
+    .also(&["kmskeyid", "key", "kmskeyarn", "kms"]),
+];
 
 static ACCESS_KEYS: &[Key] = &[key(
     "principals",

@@ -1,5 +1,8 @@
 //! Throttling, server errors, lost answers and stale reads on the way up: it converges all the same.
 
+use ekk::apply::End;
+use ekk::plan::Action;
+use ekk::resource::Kind;
 use ekk_emulator::{Effect, Fault, Moment, Service};
 
 use crate::fixture::{Cloud, STACKS, Way, count};
@@ -58,6 +61,35 @@ async fn a_server_error_of_every_operation_once_is_survived() {
     cloud.up(STACKS[1]).await;
     cloud.control().clear_faults();
     cloud.assert_converged(STACKS[1]).await;
+}
+
+#[tokio::test]
+async fn an_engine_without_dashboards_is_told_at_once_by_every_run() {
+    let cloud = Cloud::start().await;
+    // What an engine answers to a path that it does not have; there is no such domain on AWS.
+    let message = "no handler found for uri [/_dashboards/api] and method [GET]";
+    let error = Effect::Error { status: 400, code: "BadRequest".to_owned(), message: message.to_owned() };
+    let mut no_dashboards = Fault::everywhere(error);
+    no_dashboards.path_contains = Some("/_dashboards/".to_owned());
+    cloud.control().fault(no_dashboards);
+    // The first run creates the pattern, the second cannot know whether it is there.
+    for action in [Action::Create, Action::Settle] {
+        cloud.control().clear_requests();
+        let report = cloud.go(STACKS[1], Way::Up).await.expect("a run");
+        let failed: Vec<_> = report.ended(|end| *end != End::Done).collect();
+        let [outcome] = failed.as_slice() else { panic!("{report:#?}") };
+        assert_eq!((outcome.kind, outcome.action), (Kind::IndexPattern, action));
+        let End::Failed { message: told, hints, refused: false } = &outcome.end else { panic!("{outcome:?}") };
+        assert!(told.starts_with("index pattern logging-test-*: GET /_dashboards/"), "{told}");
+        assert!(told.ends_with(message), "{told}");
+        assert_eq!(
+            hints.as_slice(),
+            ["the engine itself answered: there is no Dashboards behind this endpoint, as there always is on AWS; \
+                 look where AWS_ENDPOINT_URL leads"]
+        );
+        let asked = cloud.control().requests().iter().filter(|asked| asked.path.contains("/_dashboards/")).count();
+        assert!(asked < 10, "{asked} requests to what is not there");
+    }
 }
 
 #[tokio::test]

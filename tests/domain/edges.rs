@@ -144,7 +144,32 @@ async fn a_server_that_ignores_the_dry_run_is_an_error() {
     })
     .await
     .expect_err("it may have applied the change");
-    assert!(error.message.contains("ignores DryRun and may have made the change"), "{error}");
+    assert_eq!(
+        error.message,
+        "domain logs: es:UpdateDomainConfig: the server answered a dry run without its results: it ignores DryRun and \
+         may have made the change, which does not show so far"
+    );
+}
+
+#[tokio::test]
+async fn a_change_that_an_ignored_dry_run_made_is_told() {
+    let error = dry_run(|nth, call| match (call.line.as_str(), idle()) {
+        (LOGS, Answer::Ok(mut body)) => {
+            let gib = if nth == 1 { 10 } else { 20 };
+            let volume = json!({ "EBSEnabled": true, "VolumeType": "gp3", "VolumeSize": gib });
+            body["DomainStatus"]["EBSOptions"] = volume;
+            Answer::Ok(body)
+        }
+        _ => Answer::Ok(json!({ "DomainConfig": {} })),
+    })
+    .await
+    .expect_err("it has applied the change");
+    assert_eq!(
+        error.message,
+        "domain logs: es:UpdateDomainConfig: the server answered a dry run without its results: it ignores DryRun and \
+         has made the change: volume.size_gib 10 -> 20"
+    );
+    assert!(error.hints[0].starts_with("use --no-dry-run with this server; `ekk up --no-dry-run`"), "{error:?}");
 }
 
 #[tokio::test]

@@ -110,6 +110,11 @@ impl<'a> InstanceType<'a> {
         !["t2", "r3", "i2", "m3"].contains(&self.family)
     }
 
+    /// OpenSearch optimized instances keep their data in S3 and take encrypted domains only.
+    pub(crate) fn must_encrypt(self) -> bool {
+        ["or1", "or2", "om2"].contains(&self.family)
+    }
+
     /// The largest HTTP body in bytes (OpenSearch Service guide, network quotas).
     pub(crate) fn largest_body(self) -> usize {
         if self.is_burstable() || rank(self.size) <= rank("large") { 10 << 20 } else { 100 << 20 }

@@ -359,11 +359,17 @@ fn check_encryption(context: &Context<'_>, place: Place<'_>, options: &mut Optio
     let Some(encryption) = options.get_mut("EncryptionAtRestOptions").and_then(Value::as_object_mut) else {
         return refuse("EncryptionAtRestOptions is missing");
     };
+    let instance = InstanceType::read(&instance_type);
     if !flag(encryption, "Enabled")? {
-        encryption.remove("KmsKeyId");
+        if encryption.get("KmsKeyId").is_some_and(|key| !key.is_null()) {
+            return refuse("KmsKeyId needs encryption at rest");
+        }
+        if instance.is_some_and(InstanceType::must_encrypt) {
+            return refuse(format!("The instance type {instance_type} needs encryption at rest"));
+        }
         return Ok(());
     }
-    if !InstanceType::read(&instance_type).is_some_and(InstanceType::can_encrypt) {
+    if !instance.is_some_and(InstanceType::can_encrypt) {
         return refuse(format!("Encryption at rest is not supported for the instance type {instance_type}"));
     }
     let Place { region, version: _ } = place;

@@ -384,6 +384,40 @@ fn an_update_without_a_change_changes_nothing() {
 }
 
 #[test]
+fn a_key_and_some_instance_types_need_encryption_at_rest() {
+    let off = json!({"Enabled": false});
+    for wrong in [
+        json!({"EncryptionAtRestOptions": {"Enabled": false, "KmsKeyId": "1234abcd-12ab-34cd-56ef-1234567890ab"}}),
+        json!({"EncryptionAtRestOptions": off, "ClusterConfig": {"InstanceType": "or1.medium.search"}}),
+    ] {
+        assert!(is_validation(&Service::with_stages().create(&wrong)), "{wrong}");
+    }
+    assert_eq!(Service::with_stages().create(&json!({"EncryptionAtRestOptions": off})).0, 200);
+}
+
+#[test]
+fn encryption_is_switched_on_by_a_second_cluster() {
+    let mut service = Service::with_stages();
+    let both = |enabled: bool| {
+        json!({
+            "EncryptionAtRestOptions": {"Enabled": enabled},
+            "NodeToNodeEncryptionOptions": {"Enabled": enabled},
+        })
+    };
+    assert_eq!(service.create(&both(false)).0, 200);
+    service.pass(100);
+    for option in ["EncryptionAtRestOptions", "NodeToNodeEncryptionOptions"] {
+        let (status, answer) = service.update(&json!({option: {"Enabled": true}, "DryRun": true}));
+        assert_eq!((status, &answer["DryRunResults"]["DeploymentType"]), (200, &json!("Blue/Green")), "{option}");
+    }
+    assert_eq!(service.update(&both(true)).0, 200);
+    service.pass(100);
+    assert_eq!(service.status()["NodeToNodeEncryptionOptions"], json!({"Enabled": true}));
+    let (_, refused) = service.update(&both(false));
+    assert_eq!(refused["message"], "Encryption at rest cannot be disabled once it is enabled");
+}
+
+#[test]
 fn what_can_never_be_taken_back_is_refused() {
     let mut service = Service::ready();
     for wrong in [

@@ -26,7 +26,9 @@ pub(super) fn judge(pointer: &str, before: &DomainSettings, after: &DomainSettin
     }
     if within(pointer, "/node_to_node_encryption") {
         return match (before.node_to_node_encryption, after.node_to_node_encryption) {
-            (true, false) => Verdict::Impossible(new_domain("encryption between nodes cannot be switched off again")),
+            (true, false) => Verdict::Impossible(new_domain(
+                "encryption between nodes cannot be switched off again; remove `node_to_node: false`, or",
+            )),
             (false, true) => blue_green(
                 "a second cluster with encryption between nodes is built, and it cannot be switched off again",
             ),
@@ -48,7 +50,7 @@ fn blue_green(why: impl Into<String>) -> Verdict {
 
 fn new_domain(why: impl fmt::Display) -> String {
     format!(
-        "{why}; give the domain a new `name`, so that a second one is made, and remove the old one once it is no longer needed"
+        "{why} give the domain a new `name`, so that a second one is made, and remove the old one once it is no longer needed"
     )
 }
 
@@ -84,10 +86,12 @@ fn volume(pointer: &str, before: &DomainSettings, after: &DomainSettings) -> Ver
 fn encryption_at_rest(before: &DomainSettings, after: &DomainSettings) -> Verdict {
     let (from, to) = (&before.encryption_at_rest, &after.encryption_at_rest);
     if from.enabled && !to.enabled {
-        return Verdict::Impossible(new_domain("encryption at rest cannot be switched off again"));
+        return Verdict::Impossible(new_domain(
+            "encryption at rest cannot be switched off again; remove `at_rest: false`, or",
+        ));
     }
     if from.enabled && to.kms_key.is_some() && from.kms_key != to.kms_key {
-        return Verdict::Impossible(new_domain("the key of a domain that is encrypted at rest cannot be changed"));
+        return Verdict::Impossible(new_domain("the key of a domain that is encrypted at rest cannot be changed;"));
     }
     if !from.enabled && to.enabled {
         return blue_green("a second, encrypted cluster is built, and encryption cannot be switched off again");
@@ -161,7 +165,7 @@ fn upgrade(from: &str, to: &str) -> Verdict {
     };
     if new < old {
         return Verdict::Impossible(new_domain(format!(
-            "{from} cannot go back to {to}: OpenSearch Service has no downgrade"
+            "{from} cannot go back to {to}: OpenSearch Service has no downgrade;"
         )));
     }
     match stop_over(old, new) {
@@ -258,9 +262,10 @@ mod tests {
         let mut off = on.clone();
         off.encryption_at_rest.enabled = false;
         off.node_to_node_encryption = false;
-        for pointer in ["/encryption_at_rest/enabled", "/node_to_node_encryption"] {
+        for (pointer, key) in [("/encryption_at_rest/enabled", "at_rest"), ("/node_to_node_encryption", "node_to_node")]
+        {
             let Verdict::Impossible(why) = judge(pointer, &on, &off) else { panic!("{pointer} goes off") };
-            assert!(why.contains("new `name`"), "{why}");
+            assert!(why.contains(&format!("remove `{key}: false`, or give the domain a new `name`")), "{why}");
             let Verdict::InPlaceWith(note) = judge(pointer, &off, &on) else { panic!("{pointer} goes on") };
             assert_eq!(note.hazard, Hazard::BlueGreen);
         }
