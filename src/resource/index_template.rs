@@ -149,6 +149,17 @@ impl Manage for IndexTemplateSettings {
         })
     }
 
+    async fn can_be_known(session: &Session, names: &Names) -> Result<()> {
+        let names = names_inside(session, names).await?;
+        match DataPlane::reach(session, &names).await? {
+            Reach::Ready(plane) => {
+                let asked = plane.lets_in(path(plane.engine(), &names)).await;
+                asked.map_err(|error| error.context(format!("index template {}", names.index_template)))
+            }
+            Reach::Absent | Reach::Unknown(_) => Ok(()),
+        }
+    }
+
     async fn create(session: &Session, names: &Names, after: &Managed<Self>) -> Result<()> {
         let names = names_inside(session, names).await?;
         let plane = DataPlane::answering(session, &names, Kind::IndexTemplate, path).await?;

@@ -19,18 +19,148 @@ struct Known {
     why: &'static str,
 }
 
-const KNOWN: [Known; 0] = [];
+const KNOWN: [Known; 21] = [
+    Known {
+        calls: &[
+            "template in half a JSON",
+            "index in half a JSON",
+            "search in half a JSON",
+            "query_string without a query",
+            "a query that is a text",
+            "an empty query",
+            "a size in words",
+        ],
+        at: "/body/error/*",
+        engines: &[],
+        why: "the words of Java's parsers; the status is the same",
+    },
+    Known {
+        calls: &["unknown route"],
+        at: "/body/error/*",
+        engines: &[],
+        why: "the emulator says that it does not support the call, where an engine takes it for an index's name",
+    },
+    Known {
+        calls: &["unknown route below an index"],
+        at: "/*",
+        engines: &[],
+        why: "older engines take it for a type; all refuse it",
+    },
+    Known {
+        calls: &["fields of an index that is missing", "fields", "one field"],
+        at: "/*",
+        engines: &[],
+        why: "_field_caps is not supported, and refused",
+    },
+    Known {
+        calls: &["cat of some columns"],
+        at: "/*",
+        engines: &[],
+        why: "the parameter s of _cat is not supported, and refused",
+    },
+    Known {
+        calls: &["next two by search_after", "search_after *"],
+        at: "/*",
+        engines: &[],
+        why: "search_after is not supported, and refused",
+    },
+    Known {
+        calls: &["settings of the service"],
+        at: "/body/five/settings/index/number_of_shards",
+        engines: &[],
+        why: "the service's own default is five primaries, not the engine's one",
+    },
+    Known {
+        calls: &["document deleted again"],
+        at: "/body/_version",
+        engines: &[],
+        why: "an engine remembers a deleted document's version for a minute; nobody reads it",
+    },
+    Known {
+        calls: &["bulk into a wrong name"],
+        at: "/body/items/0/index/_id",
+        engines: &[],
+        why: "an engine makes an id only once it has the index; nobody reads it",
+    },
+    Known {
+        calls: &["bulk of an unknown action"],
+        at: "/body/error/*",
+        engines: &["Elasticsearch_7.10", "OpenSearch_1.3"],
+        why: "older engines word it differently; the status is the same",
+    },
+    Known {
+        calls: &["dates"],
+        at: "/body/items/*",
+        engines: &["Elasticsearch_7.10"],
+        why: "there epoch_millis knows no time before 1970, which no log has",
+    },
+    Known {
+        calls: &["dates by milliseconds", "dates by default"],
+        at: "/body/hits/*",
+        engines: &["Elasticsearch_7.10"],
+        why: "as above",
+    },
+    Known {
+        calls: &["values of every type"],
+        at: "/body/items/*/index/error/reason",
+        engines: &[],
+        why: "a term that is too long is told with its field, a binary that is an object without; type and status are the same",
+    },
+    Known { calls: &["sorted by _doc"], at: "/body/hits/hits/*/sort/0", engines: &[], why: "Lucene's own numbers" },
+    Known {
+        calls: &["a negative size"],
+        at: "/*",
+        engines: &["Elasticsearch_7.10", "OpenSearch_1.3"],
+        why: "older engines ignore it, the emulator refuses it",
+    },
+    Known {
+        calls: &["bool with an unknown key"],
+        at: "/body/error/type",
+        engines: &[],
+        why: "a parser of its own; the status is the same",
+    },
+    Known {
+        calls: &["template with a time without unit"],
+        at: "/body/error/*",
+        engines: &["OpenSearch_2.19", "OpenSearch_3.5"],
+        why: "newer engines say it without naming the template; the status is the same",
+    },
+    Known {
+        calls: &["template with an unknown setting"],
+        at: "/body/error/*",
+        engines: &["OpenSearch_3.5"],
+        why: "a type of its own there, settings_exception; the status is the same",
+    },
+    Known {
+        calls: &["index with an unknown setting"],
+        at: "/body/error/type",
+        engines: &["OpenSearch_3.5"],
+        why: "as above",
+    },
+    Known {
+        calls: &["settings that are unknown"],
+        at: "/body/error/type",
+        engines: &["OpenSearch_3.5"],
+        why: "as above",
+    },
+    Known {
+        calls: &["health with a copy too many"],
+        at: "/body/active_shards_percent_as_number",
+        engines: &[],
+        why: "an engine gives the whole cluster's per cent for a single index, too; nobody reads it",
+    },
+];
 
 #[tokio::test]
 #[ignore = "needs real engines, named in EKK_REAL_ENGINES"]
 async fn the_emulator_answers_as_the_real_engines_do() {
     let mut unexpected = Vec::new();
-    let mut used = [false; KNOWN.len()];
     let mut compared = 0;
     for engine in real() {
         let _alone = engine.alone().await;
         let emulated = Engine::emulated(&engine.version);
         let template = write_template(&Engine::emulated(&engine.version)).await;
+        let mut used = [false; KNOWN.len()];
         for (name, call) in calls(&template) {
             let (status, body) = engine.send(&call);
             let (emulated_status, emulated_body) = emulated.send(&call);
@@ -52,12 +182,14 @@ async fn the_emulator_answers_as_the_real_engines_do() {
                 }
             }
         }
+        for (known, used) in KNOWN.iter().zip(used) {
+            if !used && (known.engines.is_empty() || known.engines.contains(&engine.version.as_str())) {
+                unexpected.push(format!("{} | {:?} | {} no longer differs", engine.version, known.calls, known.at));
+            }
+        }
     }
     println!("{compared} answers compared, {} differences", unexpected.len());
     assert!(unexpected.is_empty(), "{} differences:\n{}", unexpected.len(), unexpected.join("\n"));
-    for (known, used) in KNOWN.iter().zip(used) {
-        assert!(used, "{:?} {} no longer differs", known.calls, known.at);
-    }
 }
 
 impl Known {
@@ -79,7 +211,7 @@ impl Known {
 
 /// An answer without what no two answers have in common, nobody reads, or only a service sets.
 fn read(body: &Value) -> Value {
-    const UNREAD: [&str; 33] = [
+    const UNREAD: [&str; 36] = [
         "_primary_term",
         "_score",
         "_seq_no",
@@ -100,14 +232,18 @@ fn read(body: &Value) -> Value {
         "docs.deleted",
         "failed_shards",
         "forced_refresh",
+        "grouped",
         "index_uuid",
         "line",
         "lucene_version",
         "max_score",
         "minimum_index_compatibility_version",
         "minimum_wire_compatibility_version",
+        "number_of_pending_tasks",
         "phase",
-        "replication_type",
+        // How a date that dynamic mapping found is printed in aggregations.
+        "print_format",
+        "replication",
         "resource.type",
         "root_cause",
         "shard",

@@ -316,14 +316,26 @@ def _launch(
     with open(log, "wb") as output:
         # Its own session: an interrupt at the terminal reaches us alone, and we stop it in order.
         return subprocess.Popen(
-            arguments + extra,
-            stdin=subprocess.DEVNULL,
+            ["sh", "-c", _UNTIL_WE_END, "sh", *arguments, *extra],
+            stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,
             cwd=base,
             start_new_session=True,
         )
 
+
+# Runs a command for as long as its standard input stays open: it ends with us, however we end.
+_UNTIL_WE_END = """
+exec 3<&0
+"$@" </dev/null 3<&- &
+command=$!
+( read -r _ <&3; kill "$command" ) 2>/dev/null &
+wait "$command"
+code=$?
+kill $! 2>/dev/null
+exit $code
+"""
 
 _LOG4J = """\
 appender.console.type = Console
@@ -375,13 +387,12 @@ def _wait(part: str, process: subprocess.Popen, log: pathlib.Path, security: boo
 
 
 def _stop(process: subprocess.Popen) -> None:
-    if process.poll() is None:
-        process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+    process.stdin.close()
+    try:
+        process.wait(20)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def _tail(text: str) -> str:

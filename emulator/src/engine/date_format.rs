@@ -154,7 +154,7 @@ impl Pattern {
 }
 
 /// A number in milliseconds, of which one unit has `scale`. Down to nanoseconds, a dot at the end is nothing, and the
-/// fraction of a negative number counts upwards: the engines read -1.5 s as half a second before 1970.
+/// fraction of negative seconds counts upwards: the engines read -1.5 s as half a second before 1970, and -1.5 ms as -2.
 fn epoch(text: &str, scale: i64) -> Option<i64> {
     let (sign, digits) = text.strip_prefix('-').map_or((1, text), |rest| (-1, rest));
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
@@ -163,8 +163,11 @@ fn epoch(text: &str, scale: i64) -> Option<i64> {
     if whole.is_empty() || !all_digits(whole) || !all_digits(fraction) || fraction.len() > finest {
         return None;
     }
-    let padded = format!("{fraction:0<9}");
-    let part = padded.parse::<i64>().ok()? * scale / 1_000_000_000;
+    let nanoseconds = format!("{fraction:0<9}").parse::<i64>().ok()?;
+    let part = match scale {
+        1 if sign < 0 && nanoseconds > 0 => -1,
+        _ => nanoseconds * scale / 1_000_000_000,
+    };
     (sign * whole.parse::<i64>().ok()?).checked_mul(scale)?.checked_add(part)
 }
 
@@ -452,6 +455,17 @@ mod tests {
         assert_eq!(read("epoch_millis||epoch_second", "1589208284.123"), Some(1_589_208_284));
         let year_52329 = read("epoch_second", "1589201084123").unwrap();
         assert_eq!(date_of_days(year_52329.div_euclid(86_400_000)).0, 52_329);
+    }
+
+    #[test]
+    fn numbers_are_read_as_the_engines_read_them() {
+        // Measured on Elasticsearch 7.10.2 and OpenSearch 1.3.13, 2.19.1 and 3.5.0.
+        assert_eq!(read("epoch_second", "1589208284."), Some(MOMENT));
+        assert_eq!(read("epoch_second", "-1.5"), Some(-500));
+        assert_eq!(read("epoch_millis", "-1.5"), Some(-2));
+        assert_eq!(read("epoch_millis", "1589208284.123456"), Some(1_589_208_284));
+        assert_eq!(read("epoch_millis", "1589208284.1234567"), None);
+        assert_eq!(read("epoch_second", "1e9"), None);
     }
 
     #[test]
