@@ -11,6 +11,7 @@ import base64
 import contextlib
 import http.server
 import json
+import re
 import threading
 import types
 
@@ -29,8 +30,6 @@ ROLE = {
     "tenant_permissions": [],
 }
 PASSWORD = "kW7-vint-Rope!"
-# What the plugin says about a user behind the permission that is missing.
-NAMED = "and User [name={name}, backend_roles=[], requestedTenant=null]"
 MAP = (
     "map the caller to a role inside the domain (Dashboards, Security, Roles) that allows it: with fine-grained access "
     "control IAM alone is not enough"
@@ -212,11 +211,24 @@ def stack(secured, binary, tmp_path_factory):
         yield types.SimpleNamespace(ekk=ekk, authorization=authorization)
 
 
-def said(ran: conftest.Ran) -> str:
-    """The error and its hints, without where the run stood and how long it took."""
-    lines = ran.err.splitlines()
-    begin = next(at for at, line in enumerate(lines) if line.startswith("error"))
-    return "\n".join(lines[begin:])
+def missing(permission: str, user: str) -> str:
+    """The plugin's own words."""
+    return (
+        f"403 security_exception: no permissions for [{permission}] "
+        f"and User [name={user}, backend_roles=[], requestedTenant=null]"
+    )
+
+
+def assert_said(ran: conftest.Ran, error: str, hint: str) -> None:
+    """Compares what was said as it happened, and the whole end of the report."""
+    assert ran.err == f"  index template: failed: index template logs: {error}\n"
+    end = ran.out[ran.out.index("\nx ") + 1 :]
+    assert re.sub(r"in \d+\.\d s", "in S s", end) == (
+        f"x index template logs: {error}\n"
+        f"  {hint}\n"
+        "Up logs: 1 failed in S s.\n"
+        "The same command takes up from there.\n"
+    )
 
 
 class TestErrors:
@@ -226,7 +238,7 @@ class TestErrors:
         put(secured, "internalusers", "nobody", {"password": PASSWORD})
         stack.authorization[:] = [as_user("nobody")]
         ran = stack.ekk("up", "--yes", "logs.yaml").with_code(1)
-        assert said(ran) == "?"
+        assert_said(ran, f"GET /_index_template/logs: {missing('indices:admin/index_template/get', 'nobody')}", MAP)
 
     def test_who_may_only_read_is_told_so_by_the_write(self, stack, secured):
         put(secured, "internalusers", "reader", {"password": PASSWORD})
@@ -234,13 +246,13 @@ class TestErrors:
         put(secured, "rolesmapping", "reads", {"users": ["reader"]})
         stack.authorization[:] = [as_user("reader")]
         ran = stack.ekk("up", "--yes", "logs.yaml").with_code(1)
-        assert said(ran) == "?"
+        assert_said(ran, f"PUT /_index_template/logs: {missing('indices:admin/index_template/put', 'reader')}", MAP)
 
     @pytest.mark.parametrize("authorization", [[], [as_user("nobody", "wrong")]], ids=["nobody", "wrong-password"])
     def test_who_is_not_known_is_told_to_be_let_in(self, stack, authorization):
         stack.authorization[:] = authorization
         ran = stack.ekk("up", "--yes", "logs.yaml").with_code(1)
-        assert said(ran) == "?"
+        assert_said(ran, "GET /_index_template/logs: not authenticated: 401 Unauthorized", LOGIN)
 
     def test_who_may_do_it_all_converges(self, stack, secured):
         stack.authorization[:] = [as_user(engine.USER, engine.PASSWORD)]
