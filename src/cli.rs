@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::guard::Allowance;
+use crate::newest::Level;
 use crate::plan::Adopt;
 use crate::resource::Kind;
 
@@ -82,6 +83,28 @@ pub enum Command {
     /// Show each resource as it is live, and which settings differ from the file
     Status(Status),
 
+    /// Show all stacks of this account and region: state, health, where
+    List(List),
+
+    /// Ship lines or JSON from files or standard input through the stream
+    #[command(after_help = ABOUT_PUT)]
+    Put(Put),
+
+    /// Show the newest records, and follow those that come in
+    #[command(visible_alias = "tail", after_help = ABOUT_LOGS)]
+    Logs(Logs),
+
+    /// Send a marked record through the whole path, and time each hop
+    #[command(after_help = ABOUT_VERIFY)]
+    Verify(Verify),
+
+    /// Bring failed documents from the backup bucket back into their index
+    #[command(after_help = ABOUT_REPLAY)]
+    Replay(Replay),
+
+    /// Print the IAM permissions of who ships to a stack, or of who looks at it
+    Policy(Policy),
+
     /// Check the file alone, offline
     Validate(Validate),
 
@@ -114,6 +137,30 @@ RESOURCE: role, bucket, log-group, domain, index-template, stream, index-pattern
 const ABOUT_DOWN: &str = "\
 Deleting a domain is the hazard `delete-data`: on a terminal the stack's name is typed, elsewhere --yes --allow \
 delete-data is required, on the local AWS too.";
+
+const ABOUT_PUT: &str = "\
+A JSON object goes as it is, on one line; it may stand over several lines, or beside others. Any other line becomes \
+{\"asctime\": NOW, \"message\": LINE}. gzip is unpacked. What cannot be sent (binary files, invalid UTF-8, records over \
+1,000 KiB) is told with its line, the rest goes on, and the exit code is 1.";
+
+const ABOUT_LOGS: &str = "\
+TIME is how long ago (90s, 10m, 2h, 7d) or a time (2026-11-24, \"2026-11-24 10:30\", 2026-11-24T10:30:00Z; local where \
+it names no zone). QUERY is that of Discover's search bar in Lucene syntax: levelname:ERROR AND message:timeout.";
+
+const ABOUT_VERIFY: &str = "\
+The record is an ordinary line of a log with the field `ekk_verify`. Its document is removed from the index again; its \
+line stays in the backup. The backup has a buffer of its own, so that it takes longer.
+
+Exit codes: 0 found everywhere, 1 lost, or a place cannot be looked at, 5 not there within the time.";
+
+const ABOUT_REPLAY: &str = "\
+Each document keeps the id that Firehose meant it to have, else gets one from its object's key and its place in it. \
+What is there already is left, so that running it again is safe. The bucket is not changed.
+
+TIME is how long ago (90s, 10m, 2h, 7d) or a time (2026-11-24, \"2026-11-24 10:30\", 2026-11-24T10:30:00Z; local where \
+it names no zone). It is when Firehose got the record; with --all, the time of the whole object.
+
+Exit codes: 0 everything is in the domain, 1 something is not.";
 
 /// Anything that follows a word of another tool.
 #[derive(Args, Debug)]
@@ -309,6 +356,156 @@ pub struct Status {
     /// The form of the result.
     #[command(flatten)]
     pub output: Output,
+}
+
+/// `ekk list`.
+#[derive(Args, Debug)]
+pub struct List {
+    /// Where the stacks live.
+    #[command(flatten)]
+    pub place: Place,
+    /// The form of the result.
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// `ekk put`.
+#[derive(Args, Debug)]
+pub struct Put {
+    /// A YAML file, or the name of a stack that lives
+    #[arg(value_name = "STACK")]
+    pub stack: PathBuf,
+
+    /// Files with logs, or `-`; without one standard input
+    #[arg(value_name = "LOGFILE")]
+    pub files: Vec<PathBuf>,
+
+    /// Where the stack lives.
+    #[command(flatten)]
+    pub place: Place,
+    /// The form of the result.
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// `ekk logs`.
+#[derive(Args, Debug)]
+pub struct Logs {
+    /// A YAML file, or the name of a stack that lives; without one `ekk.yaml` here
+    #[arg(value_name = "STACK")]
+    pub stack: Option<std::ffi::OsString>,
+
+    /// Go on with the records that come in
+    #[arg(short, long)]
+    pub follow: bool,
+
+    /// So many of the newest records; 20, and with --since all
+    #[arg(short, long, value_name = "COUNT")]
+    pub number: Option<usize>,
+
+    /// Records from this time on
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+
+    /// Records of this level and above: debug, info, warning, error, critical
+    #[arg(long, value_name = "LEVEL")]
+    pub level: Option<Level>,
+
+    /// Records that a query finds
+    #[arg(long, value_name = "QUERY")]
+    pub query: Option<String>,
+
+    /// Where the stack lives.
+    #[command(flatten)]
+    pub place: Place,
+    /// The form of the result.
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// `ekk verify`.
+#[derive(Args, Debug)]
+pub struct Verify {
+    /// A YAML file, or the name of a stack that lives; without one `ekk.yaml` here
+    #[arg(value_name = "STACK")]
+    pub stack: Option<std::ffi::OsString>,
+
+    /// Do not look into the backup
+    #[arg(long)]
+    pub no_backup: bool,
+
+    /// Give up after this time (90s, 20m); without it, after what the stream's buffers and its retry time allow
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub timeout: Option<Duration>,
+
+    /// Where the stack lives.
+    #[command(flatten)]
+    pub place: Place,
+    /// The form of the result.
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// `ekk replay`.
+#[derive(Args, Debug)]
+pub struct Replay {
+    /// A YAML file, or the name of a stack that lives; without one `ekk.yaml` here
+    #[arg(value_name = "STACK")]
+    pub stack: Option<std::ffi::OsString>,
+
+    /// Restore all records of the backup, not only those that failed
+    #[arg(long, requires = "into")]
+    pub all: bool,
+
+    /// With --all: the index to restore into, such as logging-test-restored
+    #[arg(long, value_name = "INDEX", requires = "all")]
+    pub into: Option<String>,
+
+    /// Only what came at this time or later
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+
+    /// Only what came before this time
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
+
+    /// Read everything, say what would be done, and write nothing
+    #[arg(long)]
+    pub dry_run: bool,
+
+    /// Where the stack lives.
+    #[command(flatten)]
+    pub place: Place,
+    /// The form of the result.
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// `ekk policy`.
+#[derive(Args, Debug)]
+pub struct Policy {
+    /// Whose permissions: producer (ships logs), reader (looks at them) or operator (verify and replay, too)
+    #[arg(value_name = "WHO", hide_possible_values = true)]
+    pub who: Who,
+
+    /// A YAML file, or the name of a stack that lives; without one `ekk.yaml` here
+    #[arg(value_name = "STACK")]
+    pub stack: Option<std::ffi::OsString>,
+
+    /// Where the stack lives.
+    #[command(flatten)]
+    pub place: Place,
+}
+
+/// Whose permissions are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Who {
+    /// An application that ships logs.
+    Producer,
+    /// A person who looks at them.
+    Reader,
+    /// Who looks after the stack.
+    Operator,
 }
 
 /// `ekk validate`.

@@ -36,6 +36,15 @@ pub mod strays;
 pub mod tagged;
 
 pub mod located;
+pub mod newest;
+pub mod overview;
+pub mod records;
+pub mod ship;
+
+pub mod backup;
+pub mod objects;
+pub mod replay;
+pub mod verify;
 
 pub mod aws;
 pub mod opensearch;

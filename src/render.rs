@@ -3,10 +3,14 @@
 
 mod json;
 mod objections;
+mod overview_text;
 mod plan_text;
+mod record_text;
+mod replay_text;
 mod report_text;
 mod status_text;
 mod summary;
+mod verify_text;
 
 use std::fmt;
 
@@ -14,9 +18,13 @@ use anstyle::{AnsiColor, Style};
 
 pub use self::json::{plan as plan_json, report as report_json, status as status_json};
 pub use self::objections::objections;
+pub use self::overview_text::{Life, StackOverview, overview, overview_json};
 pub use self::plan_text::{Detail, plan, plan_markdown};
+pub use self::record_text::record;
+pub use self::replay_text::{ReplayedFrom, replay, replay_json};
 pub use self::report_text::{report, report_markdown};
 pub use self::status_text::{ResourceStatus, StackStatus, State, status, status_markdown};
+pub use self::verify_text::{LineInBackup, verify, verify_json};
 use crate::resource::Kind;
 use crate::target::Target;
 

@@ -777,7 +777,7 @@ fn ends(calls: &mut Calls) {
         "GET",
         "/_cat/indices/logs-search,plain-1?format=json&bytes=b&h=index,health,status,pri,rep,docs.count",
     );
-    calls.bare("statistics", "GET", "/logs-search/_stats?level=indices");
+    calls.bare("statistics", "GET", "/logs-search/_stats?filter_path=_all.primaries.docs,indices.*.total.docs");
     calls.bare("refresh", "POST", "/logs-search/_refresh");
     calls.bare("indexes deleted by pattern", "DELETE", "/logs-*");
     calls.bare("health after all", "GET", "/_cluster/health?wait_for_status=green&timeout=10s");

@@ -14,10 +14,10 @@ import engine
 
 
 @pytest.fixture(params=engine.ENGINES)
-def alone(request, tmp_path):
+def alone(request):
     """One engine without security, for one test."""
     try:
-        with engine.start(request.param, data_dir=tmp_path) as running:
+        with engine.start(request.param) as running:
             yield running
     except engine.NotToBeHad as error:
         request.config.stash[conftest.NOT_PROVED].append(str(error))

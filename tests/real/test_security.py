@@ -40,9 +40,9 @@ LOGIN = (
 
 
 @pytest.fixture(scope="module")
-def secured(for_the_run, tmp_path_factory):
+def secured(for_the_run):
     """A real OpenSearch with the plugin, as its administrator."""
-    return for_the_run(engine.start("OpenSearch_2.19.1", data_dir=tmp_path_factory.mktemp("secured"), security=True))
+    return for_the_run(engine.start("OpenSearch_2.19.1", security=True))
 
 
 def api(kind: str, name: str) -> str:
