@@ -758,6 +758,18 @@ fn searches(calls: &mut Calls) {
     );
     calls.bare("search by an address with an unknown parameter", "GET", "/logs-search/_search?strange=1");
     calls.bare("total as a number", "GET", "/logs-search/_search?rest_total_hits_as_int=true&size=0");
+    // As `ekk` copies an index: page by page, shard by shard, with nothing in the body of a GET.
+    let by_number = json!({"query": {"range": {"_seq_no": {"gt": 1}}}, "sort": [{"_seq_no": {"order": "asc"}}]});
+    calls.json("search by sequence number", "POST", "/logs-search/_search", &by_number);
+    let source: String = by_number.to_string().bytes().fold(String::new(), |text, byte| text + &format!("%{byte:02X}"));
+    let target = format!("/logs-search/_search?source={source}");
+    calls.bare(
+        "search by source",
+        "GET",
+        &format!("{target}&source_content_type=application/json&preference=_shards:0"),
+    );
+    calls.bare("search by source of no type", "GET", &target);
+    calls.bare("search of a shard that is missing", "GET", "/logs-search/_search?preference=_shards:7");
     calls.json("count of a query", "POST", "/logs-search/_count", &json!({"query": {"term": {"levelname": "ERROR"}}}));
     calls.json("count with an unknown key", "POST", "/logs-search/_count", &json!({"size": 1}));
     calls.bare("search of two indexes", "GET", "/logs-search,plain-1/_count");

@@ -168,7 +168,7 @@ fn answer_of_the_emulator(version: &str, data: &Mutex<Data>, came: &Came) -> Ans
         .split('&')
         .filter(|pair| !pair.is_empty())
         .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-        .map(|(key, value)| (key.to_owned(), value.replace("%20", " ")))
+        .map(|(key, value)| (key.to_owned(), decoded(value)))
         .collect();
     let media_type = came.header("content-type");
     let response = engine
@@ -176,6 +176,23 @@ fn answer_of_the_emulator(version: &str, data: &Mutex<Data>, came: &Came) -> Ans
     let content_type = response.headers.iter().find(|(name, _)| name == "content-type");
     let content_type = content_type.map(|(_, value)| value.as_str()).unwrap_or_default();
     Answer::new(response.status, content_type, String::from_utf8(response.body.to_vec()).expect("UTF-8"))
+}
+
+/// A query's value without its percent signs.
+fn decoded(value: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut rest = value.bytes();
+    while let Some(byte) = rest.next() {
+        match byte {
+            b'%' => {
+                let hex = [rest.next().expect("a digit"), rest.next().expect("a digit")];
+                let hex = std::str::from_utf8(&hex).expect("two digits");
+                bytes.push(u8::from_str_radix(hex, 16).expect("two digits"));
+            }
+            byte => bytes.push(byte),
+        }
+    }
+    String::from_utf8(bytes).expect("UTF-8")
 }
 
 /// Sends a request on over a connection of its own.

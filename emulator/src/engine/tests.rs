@@ -602,7 +602,6 @@ fn elasticsearch_and_opensearch_1_name_the_type() {
     assert_eq!(Domain::new("OpenSearch_2.19").put("/a/_doc/1", &json!({})).1.get("_type"), None);
 }
 
-<<<<<<< HEAD
 // What follows was measured on Elasticsearch 7.10.2 and OpenSearch 1.3.13, 2.19.1 and 3.5.0 by tests/engines/.
 
 #[test]
@@ -745,7 +744,8 @@ fn a_field_with_a_bare_star_is_no_query_string() {
     assert_eq!((status, &answer["error"]["type"]), (400, &json!("search_phase_execution_exception")));
     let (status, answer) = domain.get("/none/_source/1");
     assert_eq!((status, &answer["error"]["type"]), (404, &json!("index_not_found_exception")));
-=======
+}
+
 #[test]
 fn sequence_numbers_count_up_and_a_shard_can_be_searched_alone() {
     let mut domain = Domain::new("OpenSearch_2.19");
@@ -775,5 +775,4 @@ fn sequence_numbers_count_up_and_a_shard_can_be_searched_alone() {
     assert_eq!((status, &answer["error"]["type"]), (400, &json!("illegal_state_exception")));
     let (status, _) = domain.get("/logs/_search?preference=_local");
     assert_eq!(status, 400);
->>>>>>> main
 }
