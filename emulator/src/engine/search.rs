@@ -206,6 +206,10 @@ impl Query {
                 Some((field, rest)) if !field.is_empty() && !field.starts_with('"') => (vec![field.to_owned()], rest),
                 Some(_) | None => (fields.to_vec(), token),
             };
+            if own_fields.iter().any(|field| field.contains('*')) && own_fields != fields {
+                // The engines want `\\*` there, which is not supported here.
+                return Err(unreadable_text(text));
+            }
             let one = text_clause(&own_fields, token)?;
             let every_word = default == How::EveryWord;
             if let Some((before @ (Occurs::Must | Occurs::May), _)) = clauses.last_mut() {
@@ -863,6 +867,14 @@ fn text_clause(fields: &[String], token: &str) -> Result<Query, Failure> {
     Ok(Query::Any(clauses.collect()))
 }
 
+fn unreadable_text(text: &str) -> Failure {
+    Failure::new(400, "search_phase_execution_exception", "all shards failed").caused_by(Failure::new(
+        400,
+        "query_shard_exception",
+        format!("Failed to parse query [{text}]"),
+    ))
+}
+
 /// Splits a query text at spaces outside quotes.
 fn split_query(text: &str) -> Result<Vec<String>, Failure> {
     let mut tokens = Vec::new();
@@ -886,7 +898,7 @@ fn split_query(text: &str) -> Result<Vec<String>, Failure> {
         }
     }
     if quoted {
-        return Err(Failure::new(400, "query_shard_exception", format!("Failed to parse query [{text}]")));
+        return Err(unreadable_text(text));
     }
     if !token.is_empty() {
         tokens.push(token);
@@ -913,9 +925,9 @@ fn parameter<'a>(body: &'a Value, key: &str) -> Option<&'a Value> {
 fn needed<'a>(name: &str, body: &'a Value, key: &str) -> Result<&'a Value, Failure> {
     match body {
         Value::Object(object) => {
-            object.get(key).ok_or_else(|| Failure::illegal_argument(format!("[{name}] requires [{key}]")))
+            object.get(key).ok_or_else(|| Failure::parsing(format!("{name} must be provided with a [{key}]")))
         }
-        Value::Null => Err(Failure::illegal_argument(format!("[{name}] requires [{key}]"))),
+        Value::Null => Err(Failure::parsing(format!("{name} must be provided with a [{key}]"))),
         Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Ok(body),
     }
 }
