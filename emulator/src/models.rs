@@ -225,7 +225,7 @@ fn model_of(request: &Request) -> Option<(&'static Model, &'static Operation)> {
         Service::Tagging => "resourcegroupstaggingapi",
         Service::OpenSearch => "opensearch",
         Service::Firehose => "firehose",
-        Service::Domain | Service::Unknown => return None,
+        Service::Domain | Service::Browser | Service::Unknown => return None,
     };
     let model = MODELS.services.get(name)?;
     Some((model, model.operations.get(&request.operation)?))
@@ -258,9 +258,12 @@ fn failure(service: Service, faults: &[(Part, Fault)]) -> Option<Failure> {
     let code = match service {
         Service::Iam | Service::Sts => "ValidationError",
         Service::Logs | Service::Tagging => "InvalidParameterException",
-        Service::Firehose | Service::OpenSearch | Service::S3 | Service::Domain | Service::Unknown => {
-            "ValidationException"
-        }
+        Service::Firehose
+        | Service::OpenSearch
+        | Service::S3
+        | Service::Domain
+        | Service::Browser
+        | Service::Unknown => "ValidationException",
     };
     if let Some((_, fault)) = faults.iter().find(|(_, fault)| fault.problem == Problem::WrongType) {
         let code = if is_query { "MalformedInput" } else { "SerializationException" };
