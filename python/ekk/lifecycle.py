@@ -18,7 +18,7 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 #: Every handler that is alive in this process.
 handlers: weakref.WeakSet[Any] = weakref.WeakSet()
 
-#: Held while a boto3 client is made; a fork waits for it.
+#: Held while a boto3 client is made and first used; a fork waits for it.
 creating = threading.Lock()
 
 #: Whether all handlers were flushed because the process ends, and have had their time.
@@ -165,8 +165,8 @@ def _allowed(seconds: float | None, args: tuple[Any, ...]) -> float | None:
 
 
 def _before_fork() -> None:
-    # Not for ever: a client that is slow to be made may be one that waits for the network.
-    thread.forks = creating.acquire(timeout=2.0)
+    # Not for ever: who is slow in it waits for the network.
+    thread.forks = creating.acquire(timeout=1.0)
     for handler in list(handlers):
         handler._before_fork()
 

@@ -93,10 +93,13 @@ class Sender:
         """Sends up to 500 records of up to 4,000,000 bytes together."""
         try:
             if self._client is None:
-                # A fork in the middle of this would leave the child a lock of Python's imports that nobody frees.
+                # A fork in the middle of this would leave the child a lock of Python's imports that nobody frees; the
+                # first call imports, too.
                 with lifecycle.creating:
                     self._client = self._make_client()
-            answer = self._put(records)
+                    answer = self._put(records)
+            else:
+                answer = self._put(records)
         except botocore.exceptions.ClientError as error:
             trouble = _of_service(error)
             if trouble.code in _CREDENTIALS:
