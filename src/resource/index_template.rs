@@ -504,6 +504,7 @@ mod tests {
                     "dynamic_templates": [
                         {"whole": {"mapping": {"ignore_malformed": true, "type": "long"}, "match_mapping_type": "long"}},
                         {"fraction": {"mapping": {"ignore_malformed": true, "type": "double"}, "match_mapping_type": "double"}},
+                        {"flag": {"mapping": {"ignore_above": 8191, "type": "keyword"}, "match_mapping_type": "boolean"}},
                         {"text": {"mapping": {"fields": {"keyword": {"ignore_above": 256, "type": "keyword"}}, "type": "text"}, "match_mapping_type": "string"}},
                     ],
                     "date_detection": false,
