@@ -1,6 +1,7 @@
 //! One file a verb, each a pipeline that can be read from top to bottom.
 
 mod confirm;
+mod dashboards;
 mod down;
 mod list;
 mod local;
@@ -45,6 +46,7 @@ pub async fn run(cli: Cli) -> Exit {
         Command::Policy(args) => policy::run(args, talk).await,
         Command::Verify(args) => verify::run(args, talk).await,
         Command::Replay(args) => replay::run(args, talk).await,
+        Command::Dashboards(args) => dashboards::run(args, talk).await,
         Command::Validate(args) => validate::run(&args, talk),
         Command::Schema => schema::run(),
         Command::Local(args) => local::run(args, talk).await,
