@@ -121,18 +121,28 @@ impl Planned {
         command(self.wanted, &self.flags, &self.prepared.file.source)
     }
 
-    /// Returns what leads a person to the stack's Dashboards: on the local AWS the address of its page, on AWS the command,
-    /// since the domain's own address answers a browser 403.
-    pub(super) fn way_to_dashboards(&self) -> String {
-        let Names { stack, region, domain, .. } = &self.plan.names;
+    /// Returns what a user types to have another command look at this stack in this place.
+    pub(super) fn command_of(&self, verb: &str) -> String {
+        let Names { stack, region, .. } = &self.plan.names;
         let (flags, source) = (&self.flags, &self.prepared.file.source);
-        match &self.header.local {
-            Some(address) => format!("{address}/_dashboards/{region}/{domain}/"),
+        match source.as_str() {
             // What came by standard input is gone; its stack has a name.
-            None if source == "-" && flags.contains("--region ") => format!("ekk dashboards{flags} {stack}"),
-            None if source == "-" => format!("ekk dashboards{flags} --region {region} {stack}"),
-            None => format!("ekk dashboards{flags} {source}"),
+            "-" if flags.contains("--region ") => format!("ekk {verb}{flags} {stack}"),
+            "-" => format!("ekk {verb}{flags} --region {region} {stack}"),
+            _ => format!("ekk {verb}{flags} {source}"),
         }
+    }
+
+    /// Returns the address of the page that stands for Dashboards on the local AWS; on AWS there is none, since the
+    /// domain's own address answers a browser 403.
+    pub(super) fn local_page(&self) -> Option<String> {
+        let Names { region, domain, .. } = &self.plan.names;
+        self.header.local.as_ref().map(|address| format!("{address}/_dashboards/{region}/{domain}/"))
+    }
+
+    /// Returns what leads a person to the stack's Dashboards: the address of the local page, or the command.
+    pub(super) fn way_to_dashboards(&self) -> String {
+        self.local_page().unwrap_or_else(|| self.command_of("dashboards"))
     }
 }
 

@@ -223,17 +223,17 @@ pub(super) fn tell_report(
     }
 }
 
-/// What a user does next: where to send, and where to look.
-fn next_steps(made: &Planned) -> Vec<(String, String)> {
-    let names = &made.plan.names;
-    let source = &made.prepared.file.source;
+/// What a user does next: ship logs, prove that they arrive, and see them.
+fn next_steps(made: &Planned) -> Vec<(&'static str, String)> {
+    let stream = &made.plan.names.stream;
     let region = &made.header.target.region;
-    let mut next =
-        vec![("send".to_owned(), format!("JSON records, one a line, to delivery stream {} in {region}", names.stream))];
-    if made.header.local.is_some() {
-        next.push(("point".to_owned(), "a program at it: ekk local run -- CMD".to_owned()));
+    let mut next = vec![("send", format!("ekk.FirehoseHandler(\"{stream}\", region=\"{region}\")  # docs/python.md"))];
+    let page = made.local_page();
+    if page.is_some() {
+        next.push(("point", "a program at it: ekk local run -- CMD".to_owned()));
     }
-    next.push(("see".to_owned(), made.way_to_dashboards()));
-    next.push(("look".to_owned(), format!("ekk status{} {source}", made.flags)));
+    next.push(("check", made.command_of("verify")));
+    next.push(("see", made.command_of("dashboards")));
+    next.extend(page.map(|address| ("", address)));
     next
 }

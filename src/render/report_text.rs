@@ -13,7 +13,7 @@ pub fn report(
     report: &Report,
     interruption: Interruption,
     seconds: f64,
-    next: &[(String, String)],
+    next: &[(&str, String)],
     header: &Header,
 ) -> String {
     let mut text = String::new();
