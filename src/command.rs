@@ -3,14 +3,17 @@
 mod confirm;
 mod down;
 mod local;
+mod locate;
 mod plan;
 mod prepare;
 mod progress;
+mod replay;
 mod schema;
 mod status;
 mod tally;
 mod up;
 mod validate;
+mod verify;
 
 use std::io::Write as _;
 
@@ -32,6 +35,8 @@ pub async fn run(cli: Cli) -> Exit {
         Command::Plan(args) => plan::run(args, talk).await,
         Command::Down(args) => down::run(args, talk).await,
         Command::Status(args) => status::run(args, talk).await,
+        Command::Verify(args) => verify::run(args, talk).await,
+        Command::Replay(args) => replay::run(args, talk).await,
         Command::Validate(args) => validate::run(&args, talk),
         Command::Schema => schema::run(),
         Command::Local(args) => local::run(args, talk).await,

@@ -37,6 +37,11 @@ pub mod tagged;
 
 pub mod located;
 
+pub mod backup;
+pub mod objects;
+pub mod replay;
+pub mod verify;
+
 pub mod aws;
 pub mod opensearch;
 pub mod retry;

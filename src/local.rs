@@ -27,6 +27,12 @@ const PROBED: Duration = Duration::from_millis(300);
 /// Pause between two looks at its files.
 const PAUSE: Duration = Duration::from_millis(10);
 
+/// Returns how long one second of Firehose's buffering takes there.
+#[must_use]
+pub fn buffered_second() -> Duration {
+    Timing::newcomer().buffering(1)
+}
+
 /// A local AWS that runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Running {

@@ -4,9 +4,11 @@
 mod json;
 mod objections;
 mod plan_text;
+mod replay_text;
 mod report_text;
 mod status_text;
 mod summary;
+mod verify_text;
 
 use std::fmt;
 
@@ -15,8 +17,10 @@ use anstyle::{AnsiColor, Style};
 pub use self::json::{plan as plan_json, report as report_json, status as status_json};
 pub use self::objections::objections;
 pub use self::plan_text::{Detail, plan, plan_markdown};
+pub use self::replay_text::{replay, replay_json};
 pub use self::report_text::{report, report_markdown};
 pub use self::status_text::{ResourceStatus, StackStatus, State, status, status_markdown};
+pub use self::verify_text::{LineInBackup, verify, verify_json};
 use crate::resource::Kind;
 use crate::target::Target;
 

@@ -20,10 +20,7 @@ pub(super) fn progress(talk: Talk, label: Option<String>) -> Progress {
         return Progress::silent();
     }
     let label = label.map(|label| format!("{label}: ")).unwrap_or_default();
-    // Where the terminal cannot move its cursor, live lines would show nothing at all.
-    let is_dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
-    let is_plain = talk.color == Color::Never || std::env::var_os("NO_COLOR").is_some() || is_dumb;
-    if std::io::stderr().is_terminal() && !is_plain {
+    if is_live(talk) {
         let lines = Lines { screen: MultiProgress::new(), bars: Mutex::new(BTreeMap::new()), label };
         Progress::new(move |kind, event| lines.show(kind, &event))
     } else {
@@ -33,6 +30,14 @@ pub(super) fn progress(talk: Talk, label: Option<String>) -> Progress {
             }
         })
     }
+}
+
+/// Tells whether standard error shows what changes in its place.
+pub(super) fn is_live(talk: Talk) -> bool {
+    // Where the terminal cannot move its cursor, live lines would show nothing at all.
+    let is_dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
+    let is_plain = talk.color == Color::Never || std::env::var_os("NO_COLOR").is_some() || is_dumb;
+    !talk.quiet && !is_plain && std::io::stderr().is_terminal()
 }
 
 fn plain_line(kind: Kind, event: &Event) -> Option<String> {
