@@ -1,6 +1,7 @@
 //! One file a verb, each a pipeline that can be read from top to bottom.
 
 mod confirm;
+mod doctor;
 mod down;
 mod local;
 mod locate;
@@ -37,6 +38,7 @@ pub async fn run(cli: Cli) -> Exit {
         Command::Status(args) => status::run(args, talk).await,
         Command::Verify(args) => verify::run(args, talk).await,
         Command::Replay(args) => replay::run(args, talk).await,
+        Command::Doctor(args) => doctor::run(args, talk).await,
         Command::Validate(args) => validate::run(&args, talk),
         Command::Schema => schema::run(),
         Command::Local(args) => local::run(args, talk).await,
