@@ -312,24 +312,6 @@ impl<'s> DataPlane<'s> {
         self.exchange(&Request::with_body(Method::POST, path, body), Patience::Writing).await
     }
 
-    /// Searches, once: whoever looks for something polls.
-    ///
-    /// # Errors
-    /// Fails on every status but 2xx.
-    pub async fn search(&self, path: Path, query: &Value) -> Result<Value, Refusal> {
-        self.exchange(&Request::with_body(Method::POST, path, query), Patience::Once).await
-    }
-
-    /// Sends many writes in one request; each has its own outcome in the answer.
-    ///
-    /// # Errors
-    /// As [`DataPlane::put`], for the request as a whole.
-    pub async fn bulk(&self, body: Vec<u8>) -> Result<Value, Refusal> {
-        let path = Path::of(&["_bulk"]);
-        let request = Request { method: Method::POST, path, query: String::new(), body };
-        self.exchange(&request, Patience::Writing).await
-    }
-
     /// Deletes; finding it gone is success.
     ///
     /// # Errors

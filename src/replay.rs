@@ -12,13 +12,13 @@ use jiff::{SignedDuration, Timestamp};
 use crate::backup::{
     FailedDocument, Key, Layout, Name, ObjectReader, PROCESSING_FAILED, Piece, derived_id, record_line,
 };
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::objects::{Bucket, Listed, ReadError};
-use crate::opensearch::DataPlane;
+use crate::opensearch::{DataPlane, NewDocument};
 use crate::wait::{Waiting, pause};
 
 pub use self::batch::Place;
-use self::batch::{Batch, Entry, Fate};
+use self::batch::{Batch, Fate};
 pub use self::report::{Causes, Left, Report, Unreadable};
 
 /// How often documents that the domain takes later (429, 5xx) are sent: with the pauses on AWS, two minutes in all.
@@ -326,10 +326,10 @@ fn take_piece(
     let unreadable = match piece {
         Piece::Value { offset, text } => {
             let place = Place { key: Rc::clone(key), offset };
-            match entry(task, name, &place, &text, report) {
+            match document(task, name, &place, &text, report) {
                 Ok(None) => return,
-                Ok(Some(entry)) => {
-                    batch.push(entry);
+                Ok(Some(document)) => {
+                    batch.push(document, place);
                     return;
                 }
                 Err(why) => Unreadable { place, length: text.len() as u64, why },
@@ -350,15 +350,15 @@ fn take_piece(
 }
 
 /// Makes a document of a value; `None` for what is outside the time that was asked for.
-fn entry(
+fn document(
     task: &Task<'_>,
     name: &Name,
     place: &Place,
     text: &[u8],
     report: &mut Report,
-) -> Result<Option<Entry>, String> {
+) -> Result<Option<NewDocument>, String> {
     let Place { key, offset } = place;
-    let (index, id, line) = match &task.what {
+    let (index, id, source) = match &task.what {
         What::AllRecords { into } => (into.clone(), derived_id(key, *offset), record_line(text)?),
         What::FailedDocuments { unrotated_index } => {
             let document = FailedDocument::read(text)?;
@@ -368,17 +368,17 @@ fn entry(
             }
             report.take_first_cause(&document, place);
             let FailedDocument { id, index, arrived: _, error_code: _, error_message: _, record } = document;
-            let line = record_line(&record)?;
+            let source = record_line(&record)?;
             let index = index.or_else(|| unrotated_index.clone()).ok_or("it names no index")?;
             if !is_index_name(&index) {
                 return Err(format!("its index `{index}` is none that Firehose writes to"));
             }
-            (index, id.unwrap_or_else(|| derived_id(key, *offset)), line)
+            (index, id.unwrap_or_else(|| derived_id(key, *offset)), source)
         }
     };
     report.documents += 1;
     *report.by_index.entry(index.clone()).or_default() += 1;
-    Ok(Some(Entry { index, id, line, place: place.clone() }))
+    Ok(Some(NewDocument { index, id, source }))
 }
 
 /// Tells whether an index may have this name and is none of the system's.
@@ -395,33 +395,30 @@ async fn send(task: &Task<'_>, batch: &mut Batch, report: &mut Report, tell: &dy
     let mut batch = std::mem::take(batch);
     let Some(domain) = task.to else { return Ok(()) };
     let mut round = 0;
-    while !batch.is_empty() {
-        let answer = domain.bulk(batch.body()).await?;
-        let mut later = Vec::new();
+    while batch.len() > 0 {
+        let outcomes = domain.create_documents(batch.documents()).await?;
+        let mut later = Batch::default();
         let mut why_later = String::new();
-        for (entry, fate) in batch.fates(&answer) {
+        for (document, place, fate) in batch.fates(outcomes) {
             match fate {
-                Fate::Created => report.take_created(&entry.index),
+                Fate::Created => report.take_created(&document.index),
                 Fate::AlreadyThere => report.already_there += 1,
-                Fate::Refused(why) => report.refused.take(&why, &entry.place),
+                Fate::Refused(why) => report.refused.take(&why, &place),
                 Fate::Later(why) => {
                     why_later = why;
-                    later.push(entry);
+                    later.push(document, place);
                 }
             }
         }
-        batch = Batch::of(later);
-        if batch.is_empty() {
+        batch = later;
+        if batch.len() == 0 {
             break;
         }
         round += 1;
         if round == ROUNDS || task.waiting.deadline.is_over() {
-            let count = batch.len();
-            return Err(Error::new(
-                ErrorKind::Failed,
-                format!("the domain does not take {count} documents: {why_later}"),
-            )
-            .hint("run the same command again once the domain is well; what is there by then is left"));
+            let documents = crate::render::counted(batch.len(), "document", "documents");
+            return Err(Error::failed(format!("the domain does not take {documents}: {why_later}"))
+                .hint("run the same command again once the domain is well; what is there by then is left"));
         }
         tell(Event::Busy(why_later));
         pause(task.waiting, round - 1).await;

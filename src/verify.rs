@@ -7,13 +7,13 @@ mod report;
 use std::time::{Duration, Instant};
 
 use aws_sdk_firehose::types::Record;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::aws::{Session, failure};
 use crate::backup::Layout;
 use crate::error::{Error, Result};
 use crate::objects::Bucket;
-use crate::opensearch::{Cause, DataPlane, Found, Path, Refusal};
+use crate::opensearch::{Cause, DataPlane, Found, Hit, Path, Refusal};
 use crate::resource::Kind;
 use crate::wait::{Event, Waiting, pause};
 
@@ -206,13 +206,6 @@ async fn send(task: &Task<'_>, report: &mut Report, began: Instant) -> Result<()
     Ok(())
 }
 
-/// A document that carries the marker.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Hit {
-    index: String,
-    id: String,
-}
-
 /// Looks for the record in all indexes, so that one that lies outside the pattern is found, too.
 async fn look(task: &Task<'_>, marker: &str) -> Result<Vec<Hit>, Refusal> {
     // The marker is one word of letters and digits, so that a text finds it as well as a keyword; where the field was not
@@ -225,21 +218,15 @@ async fn look(task: &Task<'_>, marker: &str) -> Result<Vec<Hit>, Refusal> {
             {"match_phrase": {"message": marker}},
         ]}},
     });
-    let everywhere = Path::of(&["_search"]);
-    let answer = match task.domain.search(everywhere, &query).await {
+    let found = match task.domain.search("*", &query).await {
         // Fine-grained access control may show the caller this stack's indexes alone.
         Err(refusal) if refusal.cause == Cause::Forbidden => {
-            task.domain.search(Path::of(&[&format!("{}*", task.index), "_search"]), &query).await?
+            task.domain.search(&format!("{}*", task.index), &query).await?
         }
-        answer => answer?,
+        found => found?,
     };
-    let hits = answer["hits"]["hits"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let text = |hit: &Value, key: &str| hit[key].as_str().map(ToOwned::to_owned);
-    Ok(hits
-        .iter()
-        .filter(|hit| hit["_source"][MARKER_FIELD] == marker)
-        .filter_map(|hit| Some(Hit { index: text(hit, "_index")?, id: text(hit, "_id")? }))
-        .collect())
+    let hits = found.map(|found| found.hits).unwrap_or_default();
+    Ok(hits.into_iter().filter(|hit| hit.source[MARKER_FIELD] == marker).collect())
 }
 
 async fn look_in_the_domain(
@@ -339,8 +326,8 @@ async fn remove(task: &Task<'_>, report: &mut Report) {
             return;
         }
     };
-    for Hit { index, id } in hits {
-        match task.domain.delete(Path::of(&[&index, "_doc", &id])).await {
+    for Hit { index, id, source: _, sort: _ } in hits {
+        match task.domain.delete_document(&index, &id).await {
             Ok(()) => report.note_removed(),
             Err(refusal) => {
                 let Error { kind: _, message, hints } = refusal.error;

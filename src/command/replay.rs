@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 
-use super::locate::{Found, fail, layout, locate, print_stack};
+use super::prepare::{self, Opened};
 use super::progress::is_live;
+use super::single::{fail, layout, print_stack};
 use super::up::interrupt;
 use super::{mention, print, tell, tell_error};
 use crate::bytes::Bytes;
@@ -15,11 +16,10 @@ use crate::cli::{self, Format, Talk};
 use crate::error::{Error, Exit, Result};
 use crate::located::{Depth, Located};
 use crate::objects::Bucket;
-use crate::opensearch::{DataPlane, Found as InDomain, Path};
+use crate::opensearch::{DataPlane, Found, Path};
 use crate::render;
 use crate::replay::{self, Event, Mode, Report, Task, What, Window};
 use crate::verify::matches_pattern;
-use crate::wait::Progress;
 
 /// Runs `ekk replay`.
 pub(super) async fn run(args: cli::Replay, talk: Talk) -> Result<Exit> {
@@ -29,16 +29,16 @@ pub(super) async fn run(args: cli::Replay, talk: Talk) -> Result<Exit> {
         return Err(Error::usage(format!("--since {since} is not before --until {until}")));
     }
     let depth = if args.dry_run { Depth::Stream } else { Depth::Domain };
-    let found = locate(args.stack.as_ref(), &args.place, talk, depth, Progress::silent()).await?;
-    let stack = found.located.names.stack.clone();
-    match replay_found(&args, talk, found).await {
+    let opened = prepare::open(args.stack.as_deref(), &args.place, talk, depth).await?;
+    let stack = opened.stack.names.stack.clone();
+    match replay_opened(&args, talk, opened).await {
         Ok(exit) => Ok(exit),
         Err(error) => fail(&error, args.output.format, &stack),
     }
 }
 
-async fn replay_found(args: &cli::Replay, talk: Talk, found: Found) -> Result<Exit> {
-    let Found { session, located, header, word: _ } = found;
+async fn replay_opened(args: &cli::Replay, talk: Talk, opened: Opened) -> Result<Exit> {
+    let Opened { word: _, session, header, stack: located } = opened;
     let settings = &located.stream()?.settings;
     let mode = if args.dry_run { Mode::DryRun } else { Mode::Create };
     let what = match &args.into {
@@ -136,9 +136,9 @@ async fn check_template(domain: &DataPlane<'_>, into: &str) -> Result<()> {
     let is_composable = domain.engine().has_composable_templates();
     let path = Path::of(&[if is_composable { "_index_template" } else { "_template" }]);
     let templates = match domain.get(path, &[]).await? {
-        InDomain::Present(templates) => templates,
-        InDomain::Absent => Value::Null,
-        InDomain::Unknown(why) => return Err(Error::failed(format!("the domain does not answer: {why}"))),
+        Found::Present(templates) => templates,
+        Found::Absent => Value::Null,
+        Found::Unknown(why) => return Err(Error::failed(format!("the domain does not answer: {why}"))),
     };
     let composable = templates["index_templates"].as_array().into_iter().flatten().map(|one| &one["index_template"]);
     let legacy = templates.as_object().into_iter().filter(|_| !is_composable).flat_map(|all| all.values());
@@ -157,7 +157,9 @@ async fn check_template(domain: &DataPlane<'_>, into: &str) -> Result<()> {
 fn outside_the_pattern(located: &Located, report: &Report) -> Vec<String> {
     let title = &located.names.index_pattern_title;
     let outside = report.created.keys().filter(|index| !matches_pattern(title, index));
-    outside.map(|index| format!("index {index} lies outside index pattern {title}: Discover does not show it there")).collect()
+    outside
+        .map(|index| format!("index {index} lies outside index pattern {title}: Discover does not show it there"))
+        .collect()
 }
 
 /// Shows how far a run is: a bar on a terminal, elsewhere a line now and then. Notes stand above it.

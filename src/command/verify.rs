@@ -2,8 +2,9 @@
 
 use jiff::Timestamp;
 
-use super::locate::{Found, fail, layout, locate, print_stack};
+use super::prepare::{self, Opened, flags};
 use super::progress::progress;
+use super::single::{fail, layout, print_stack};
 use super::up::interrupt;
 use super::{print, tell};
 use crate::cli::{self, Format, Talk};
@@ -15,23 +16,23 @@ use crate::render::{self, LineInBackup};
 use crate::resource::Read;
 use crate::resource::stream::{Backup as BackupSettings, Logging};
 use crate::verify::{self, Backup, Delivery, ErrorLog, MARKER_FIELD, Patience, Report, Task};
-use crate::wait::{Pace, Waiting};
+use crate::wait::{Deadline, Pace, Waiting};
 
 /// While a record is waited for, nobody wants to learn of it much later than it came.
 const LONGEST_PAUSE: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// Runs `ekk verify`.
 pub(super) async fn run(args: cli::Verify, talk: Talk) -> Result<Exit> {
-    let found = locate(args.stack.as_ref(), &args.place, talk, Depth::IndexPattern, progress(talk, None)).await?;
-    let stack = found.located.names.stack.clone();
-    match verify_found(&args, found).await {
+    let opened = prepare::open(args.stack.as_deref(), &args.place, talk, Depth::IndexPattern).await?;
+    let stack = opened.stack.names.stack.clone();
+    match verify_opened(&args, talk, opened).await {
         Ok(exit) => Ok(exit),
         Err(error) => fail(&error, args.output.format, &stack),
     }
 }
 
-async fn verify_found(args: &cli::Verify, found: Found) -> Result<Exit> {
-    let Found { session, located, header, word } = found;
+async fn verify_opened(args: &cli::Verify, talk: Talk, opened: Opened) -> Result<Exit> {
+    let Opened { word, session, header, stack: located } = opened;
     let settings = &located.active_stream()?.settings;
     let domain = located.data_plane(&session).await?;
     let BackupSettings { documents, bucket_arn: _, buffer, .. } = &settings.backup;
@@ -41,11 +42,8 @@ async fn verify_found(args: &cli::Verify, found: Found) -> Result<Exit> {
         (LineInBackup::Stays, true) => Backup::NotAsked,
         (LineInBackup::Stays, false) => Backup::All { seconds: buffer.seconds, mib: buffer.mib },
     };
-    let delivery = Delivery {
-        seconds: settings.buffer.seconds,
-        mib: settings.buffer.mib,
-        retry_seconds: settings.retry_seconds,
-    };
+    let delivery =
+        Delivery { seconds: settings.buffer.seconds, mib: settings.buffer.mib, retry_seconds: settings.retry_seconds };
     let second = if header.local.is_some() { local::buffered_second() } else { std::time::Duration::from_secs(1) };
     let patience = match args.timeout {
         Some(timeout) => Patience { domain: timeout, backup: timeout },
@@ -68,7 +66,8 @@ async fn verify_found(args: &cli::Verify, found: Found) -> Result<Exit> {
     };
     let mut report = Report::new(verify::new_marker(), Timestamp::now(), backup);
     let pace = session.pace();
-    let waiting = Waiting { pace: Pace { longest: pace.longest.min(LONGEST_PAUSE), ..pace }, ..session.waiting.clone() };
+    let pace = Pace { longest: pace.longest.min(LONGEST_PAUSE), ..pace };
+    let waiting = Waiting { pace, deadline: Deadline::Never, progress: progress(talk, None) };
     let interruption = tokio::select! {
         done = verify::run(&task, &mut report, &waiting) => {
             done?;
@@ -78,12 +77,13 @@ async fn verify_found(args: &cli::Verify, found: Found) -> Result<Exit> {
     };
     let exit = interruption.unwrap_or_else(|| report.exit());
     let stack = &located.names.stack;
+    let doctor = format!("`ekk doctor{} {word}`", flags(&args.place));
     match args.output.format {
         Format::Text => {
-            print(&render::verify(&report, line, &header, stack, &format!("`ekk doctor {word}`")))?;
+            print(&render::verify(&report, line, &header, stack, &doctor))?;
         }
         Format::Markdown => {
-            let text = render::verify(&report, line, &header, stack, &format!("`ekk doctor {word}`"));
+            let text = render::verify(&report, line, &header, stack, &doctor);
             print(&format!("```text\n{}```\n", render::plain(&text)))?;
         }
         Format::Json => print_stack(&render::verify_json(&report, &header, stack, exit))?,

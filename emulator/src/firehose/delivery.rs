@@ -296,19 +296,24 @@ fn fail(world: &mut World, context: &Context<'_>, stream: &Stream, failed: Vec<(
     let Some(oldest) = failed.iter().map(|(one, ..)| one.record.arrived).min() else {
         return;
     };
+    let has_ids =
+        stream.destination.get("DocumentIdOptions").is_some_and(|one| one["DefaultDocumentIdFormat"] == "FIREHOSE_DEFAULT");
     let mut body = String::new();
     for (one, code, message) in &failed {
-        let document = json!({
+        let mut document = json!({
             "attemptsMade": attempts,
             "arrivalTimestamp": one.record.arrived.as_millisecond(),
             "errorCode": code.to_string(),
             "errorMessage": message,
             "attemptEndingTimestamp": context.now.as_millisecond(),
             "rawData": one.record.data,
-            "esDocumentId": one.record.document_id,
             "esIndexName": one.index,
             "esTypeName": says(&stream.destination, "TypeName"),
         });
+        // Where the domain gives the ids, Firehose has none to tell.
+        if has_ids {
+            document["esDocumentId"] = json!(one.record.document_id);
+        }
         body.push_str(&document.to_string());
         body.push('\n');
     }

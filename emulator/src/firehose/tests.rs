@@ -556,6 +556,17 @@ fn a_refused_document_goes_straight_to_the_failed_folder() {
 }
 
 #[test]
+fn a_failed_document_has_an_id_only_where_firehose_gives_one() {
+    for (format, has_id) in [("FIREHOSE_DEFAULT", true), ("NO_DOCUMENT_ID", false)] {
+        let mut service = Service::with_stream(&json!({"DocumentIdOptions": {"DefaultDocumentIdFormat": format}}));
+        service.put(&["not json\n"]);
+        service.pass(60);
+        let failed: Value = serde_json::from_str(service.objects()[0].1.trim()).unwrap();
+        assert_eq!(failed["esDocumentId"].is_string(), has_id, "{format}");
+    }
+}
+
+#[test]
 fn the_failed_folder_can_be_the_other_one_and_below_its_own_prefix() {
     let backup =
         json!({"RoleARN": ROLE, "BucketARN": "arn:aws:s3:::backup", "Prefix": "all/", "ErrorOutputPrefix": "errors/"});
