@@ -1,6 +1,6 @@
 //! The command line, as clap types only.
 
-use std::ffi::OsString;
+use OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use crate::guard::Allowance;
+use crate::newest::Level;
 use crate::plan::Adopt;
 use crate::resource::Kind;
 
@@ -98,6 +99,20 @@ pub enum Command {
     #[command(after_help = ABOUT_DOCTOR)]
     Doctor(Doctor),
 
+    /// Show all stacks of this account and region: state, health, where
+    List(List),
+
+    /// Ship lines or JSON from files or standard input through the stream
+    #[command(after_help = ABOUT_PUT)]
+    Put(Put),
+
+    /// Show the newest records, and follow those that come in
+    #[command(visible_alias = "tail", after_help = ABOUT_LOGS)]
+    Logs(Logs),
+
+    /// Print the IAM permissions of who ships to a stack, or of who looks at it
+    Policy(Policy),
+
     /// Check the file alone, offline
     Validate(Validate),
 
@@ -145,6 +160,15 @@ TIME: 2026-11-23T12:00:00Z, 2026-11-23 (UTC), or a time before now: 90m, 6h, 3d.
 with --all, the time of the object.
 
 Exit codes: 0 everything is in the domain, 1 something is not.";
+
+const ABOUT_PUT: &str = "\
+A JSON object goes as it is, on one line; it may stand over several lines, or beside others. Any other line becomes \
+{\"asctime\": NOW, \"message\": LINE}. gzip is unpacked. What cannot be sent (binary files, invalid UTF-8, records over \
+1,000 KiB) is told with its line, the rest goes on, and the exit code is 1.";
+
+const ABOUT_LOGS: &str = "\
+TIME is how long ago (90s, 10m, 2h, 7d) or a time (2026-11-24, \"2026-11-24 10:30\", 2026-11-24T10:30:00Z; local where \
+it names no zone). QUERY is that of Discover's search bar in Lucene syntax: levelname:ERROR AND message:timeout.";
 
 /// Anything that follows a word of another tool.
 #[derive(Args, Debug)]
@@ -410,7 +434,7 @@ at most. docs/troubleshooting.md explains every finding by its name.";
 pub struct Doctor {
     /// A YAML file, or the name of a stack of this account and region; without one `ekk.yaml` here
     #[arg(value_name = "STACK")]
-    pub stack: Option<std::ffi::OsString>,
+    pub stack: Option<OsString>,
 
     /// Where the stacks live.
     #[command(flatten)]
@@ -418,6 +442,96 @@ pub struct Doctor {
     /// The form of the result.
     #[command(flatten)]
     pub output: Output,
+}
+
+/// `ekk list`.
+#[derive(Args, Debug)]
+pub struct List {
+    /// Where the stacks live.
+    #[command(flatten)]
+    pub place: Place,
+    /// The form of the result.
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// `ekk put`.
+#[derive(Args, Debug)]
+pub struct Put {
+    /// A YAML file, or the name of a stack that lives
+    #[arg(value_name = "STACK")]
+    pub stack: PathBuf,
+
+    /// Files with logs, or `-`; without one standard input
+    #[arg(value_name = "LOGFILE")]
+    pub files: Vec<PathBuf>,
+
+    /// Where the stack lives.
+    #[command(flatten)]
+    pub place: Place,
+    /// The form of the result.
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// `ekk logs`.
+#[derive(Args, Debug)]
+pub struct Logs {
+    /// A YAML file, or the name of a stack that lives; without one `ekk.yaml` here
+    #[arg(value_name = "STACK")]
+    pub stack: Option<OsString>,
+
+    /// Go on with the records that come in
+    #[arg(short, long)]
+    pub follow: bool,
+
+    /// So many of the newest records; 20, and with --since all
+    #[arg(short, long, value_name = "COUNT")]
+    pub number: Option<usize>,
+
+    /// Records from this time on
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+
+    /// Records of this level and above: debug, info, warning, error, critical
+    #[arg(long, value_name = "LEVEL")]
+    pub level: Option<Level>,
+
+    /// Records that a query finds
+    #[arg(long, value_name = "QUERY")]
+    pub query: Option<String>,
+
+    /// Where the stack lives.
+    #[command(flatten)]
+    pub place: Place,
+    /// The form of the result.
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// `ekk policy`.
+#[derive(Args, Debug)]
+pub struct Policy {
+    /// Whose permissions: producer (ships logs) or reader (looks at them)
+    #[arg(value_name = "WHO", hide_possible_values = true)]
+    pub who: Who,
+
+    /// A YAML file, or the name of a stack that lives; without one `ekk.yaml` here
+    #[arg(value_name = "STACK")]
+    pub stack: Option<OsString>,
+
+    /// Where the stack lives.
+    #[command(flatten)]
+    pub place: Place,
+}
+
+/// Whose permissions are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Who {
+    /// An application that ships logs.
+    Producer,
+    /// A person who looks at them.
+    Reader,
 }
 
 /// `ekk validate`.

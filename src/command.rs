@@ -3,11 +3,15 @@
 mod confirm;
 mod doctor;
 mod down;
+mod list;
 mod local;
+mod logs;
 mod plan;
+mod policy;
 mod prepare;
 mod progress;
 mod replay;
+mod put;
 mod schema;
 mod single;
 mod status;
@@ -39,6 +43,10 @@ pub async fn run(cli: Cli) -> Exit {
         Command::Verify(args) => verify::run(args, talk).await,
         Command::Replay(args) => replay::run(args, talk).await,
         Command::Doctor(args) => doctor::run(args, talk).await,
+        Command::List(args) => list::run(args, talk).await,
+        Command::Put(args) => put::run(args, talk).await,
+        Command::Logs(args) => logs::run(args, talk).await,
+        Command::Policy(args) => policy::run(args, talk).await,
         Command::Validate(args) => validate::run(&args, talk),
         Command::Schema => schema::run(),
         Command::Local(args) => local::run(args, talk).await,

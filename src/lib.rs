@@ -36,6 +36,10 @@ pub mod strays;
 pub mod tagged;
 
 pub mod located;
+pub mod newest;
+pub mod overview;
+pub mod records;
+pub mod ship;
 
 pub mod backup;
 pub mod objects;

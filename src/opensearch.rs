@@ -159,17 +159,21 @@ impl<'s> DataPlane<'s> {
         let described = session.domain(&name).await?;
         Ok(match described {
             None => Reach::Absent,
-            Some(status) => match address(&status, session.aws.domain_scheme) {
-                Ok((origin, engine)) => Reach::Ready(Box::new(Self {
-                    session,
-                    origin,
-                    domain: name,
-                    domain_arn: status.arn().to_owned(),
-                    engine,
-                })),
+            Some(status) => match Self::at(session, &status) {
+                Ok(plane) => Reach::Ready(Box::new(plane)),
                 Err(why) => Reach::Unknown(format!("domain {name} {why}")),
             },
         })
+    }
+
+    /// Finds the address in a domain's description. Sends nothing.
+    ///
+    /// # Errors
+    /// Says why there is none: no endpoint yet, being deleted, an engine that is not known.
+    pub fn at(session: &'s Session, status: &DomainStatus) -> Result<Self, String> {
+        let (origin, engine) = address(status, session.aws.domain_scheme)?;
+        let (domain, domain_arn) = (status.domain_name().to_owned(), status.arn().to_owned());
+        Ok(Self { session, origin, domain, domain_arn, engine })
     }
 
     /// Waits until the domain has an endpoint and answers a GET of `probe`: a new endpoint is not in DNS at once, and

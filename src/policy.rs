@@ -14,6 +14,8 @@ const FIREHOSE_TRUST: &str = include_str!("../policies/firehose-trust.json");
 const FIREHOSE_ROLE: &str = include_str!("../policies/firehose-role.json");
 const DOMAIN_ACCESS: &str = include_str!("../policies/domain-access.json");
 const BUCKET: &str = include_str!("../policies/bucket.json");
+const PRODUCER: &str = include_str!("../policies/producer.json");
+const READER: &str = include_str!("../policies/reader.json");
 
 /// Statements of a bucket policy whose Sid begins so are ekk's own; all others are left alone.
 pub const OWN_PREFIX: &str = "ekk";
@@ -164,6 +166,38 @@ pub fn firehose_permissions(grants: &FirehoseGrants, target: &Target) -> Documen
 pub fn domain_access(domain_arn: &str, principals: &[String]) -> Document {
     let values = [("domain_arn", Fill::One(domain_arn)), ("principals", Fill::Many(principals.to_vec()))];
     Document::new(&fill(DOMAIN_ACCESS, &values))
+}
+
+/// Returns what an application needs to ship to a stream, as IAM takes it.
+#[must_use]
+pub fn producer(stream_arn: &str) -> Value {
+    fill(PRODUCER, &[("stream_arn", Fill::One(stream_arn))])
+}
+
+/// Where a person who looks at a stack looks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReaderGrants {
+    /// ARN of the delivery stream.
+    pub stream_arn: String,
+    /// ARN of the domain.
+    pub domain_arn: String,
+    /// ARN of the backup bucket.
+    pub bucket_arn: String,
+    /// ARN of the error log, without `:*`.
+    pub log_group_arn: String,
+}
+
+/// Returns what a person needs who looks at a stack and its records, as IAM takes it.
+#[must_use]
+pub fn reader(grants: &ReaderGrants) -> Value {
+    let ReaderGrants { stream_arn, domain_arn, bucket_arn, log_group_arn } = grants;
+    let values = [
+        ("stream_arn", Fill::One(stream_arn)),
+        ("domain_arn", Fill::One(domain_arn)),
+        ("bucket_arn", Fill::One(bucket_arn)),
+        ("log_group_arn", Fill::One(log_group_arn)),
+    ];
+    fill(READER, &values)
 }
 
 /// Returns ekk's own statements of the bucket policy by Sid, canonical: nothing without TLS.

@@ -158,6 +158,17 @@ pub(super) struct Opened {
     pub(super) file: Option<File>,
 }
 
+/// Connects to an account and region where no stack is named.
+///
+/// # Errors
+/// Fails where no region is configured, and as sts:GetCallerIdentity does.
+pub(super) async fn place(place: &Place, talk: Talk) -> Result<(Session, Header)> {
+    let local = place_of(place, talk).await?;
+    let session = session(place.region.clone(), place, local.as_deref(), Deadline::Never, Progress::silent()).await?;
+    let header = header(&session, place.profile.as_deref(), local.as_deref()).await?;
+    Ok((session, header))
+}
+
 /// What the argument STACK names.
 #[derive(Debug)]
 enum Named {
@@ -231,32 +242,36 @@ fn named(stack: Option<&OsStr>) -> Result<Named> {
 impl Prepared {
     /// Returns the first line of the output.
     pub(super) async fn header(&self, local: Option<&str>) -> Result<Header> {
-        let caller = self.session.caller().await.map_err(|error| self.name_profile(error))?;
-        Ok(Header {
-            target: caller.target.clone(),
-            alias: self.alias(local).await,
-            caller: caller.arn.clone(),
-            local: local.map(ToOwned::to_owned),
-        })
+        header(&self.session, self.profile.as_deref(), local).await
     }
+}
 
-    /// Says which profile was meant where there are no credentials: a name that no file holds is the commonest reason.
-    fn name_profile(&self, error: Error) -> Error {
-        let named = self.profile.clone().or_else(|| std::env::var("AWS_PROFILE").ok());
-        match named {
-            Some(profile) if error.message.contains("no credentials found") => {
-                error.hint(format!("is there a profile `{profile}` in ~/.aws/config or ~/.aws/credentials?"))
-            }
-            Some(_) | None => error,
-        }
-    }
+async fn header(session: &Session, profile: Option<&str>, local: Option<&str>) -> Result<Header> {
+    let caller = session.caller().await.map_err(|error| name_profile(error, profile))?;
+    Ok(Header {
+        target: caller.target.clone(),
+        alias: alias(session, local).await,
+        caller: caller.arn.clone(),
+        local: local.map(ToOwned::to_owned),
+    })
+}
 
-    /// A person who looks is told the account's alias, where it may be read; a program does without the call.
-    async fn alias(&self, local: Option<&str>) -> Option<String> {
-        if local.is_some() || !std::io::stderr().is_terminal() {
-            return None;
+/// Says which profile was meant where there are no credentials: a name that no file holds is the commonest reason.
+fn name_profile(error: Error, profile: Option<&str>) -> Error {
+    let named = profile.map(ToOwned::to_owned).or_else(|| std::env::var("AWS_PROFILE").ok());
+    match named {
+        Some(profile) if error.message.contains("no credentials found") => {
+            error.hint(format!("is there a profile `{profile}` in ~/.aws/config or ~/.aws/credentials?"))
         }
-        let answer = self.session.aws.iam.list_account_aliases().send().await.ok()?;
-        answer.account_aliases().first().cloned()
+        Some(_) | None => error,
     }
+}
+
+/// A person who looks is told the account's alias, where it may be read; a program does without the call.
+async fn alias(session: &Session, local: Option<&str>) -> Option<String> {
+    if local.is_some() || !std::io::stderr().is_terminal() {
+        return None;
+    }
+    let answer = session.aws.iam.list_account_aliases().send().await.ok()?;
+    answer.account_aliases().first().cloned()
 }

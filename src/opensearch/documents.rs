@@ -67,8 +67,12 @@ pub struct IndexState {
     pub health: String,
     /// Documents; 0 for a closed index, which does not tell.
     pub documents: u64,
+    /// Documents that were deleted or replaced and are not merged away yet.
+    pub deleted: u64,
     /// Bytes, with replicas; 0 for a closed index.
     pub bytes: u64,
+    /// Primary shards.
+    pub shards: u32,
 }
 
 impl DataPlane<'_> {
@@ -79,6 +83,33 @@ impl DataPlane<'_> {
     pub async fn search(&self, indices: &str, body: &Value) -> Result<Option<Searched>, Refusal> {
         let request = Request::with_body(Method::POST, Path::of(&[indices, "_search"]), body);
         Ok(or_absent(self.exchange(&request, Patience::Reading).await)?.map(|answer| searched(&answer)))
+    }
+
+    /// Searches one shard of one index, so that sequence numbers, which count within a shard, can be gone by. `None` means
+    /// that the index is gone.
+    ///
+    /// It is a GET with its body among the query parameters, since `preference` is one, and a domain ignores them on a
+    /// signed POST. An engine takes 4 KiB of address (http.max_initial_line_length), so the body must be short.
+    ///
+    /// # Errors
+    /// Fails when the domain does not answer, or refuses the query.
+    pub async fn search_shard(&self, index: &str, shard: u32, body: &Value) -> Result<Option<Searched>> {
+        let (shard, body) = (format!("_shards:{shard}"), body.to_string());
+        let query = [("preference", &*shard), ("source", &*body), ("source_content_type", "application/json")];
+        match self.get(Path::of(&[index, "_search"]), &query).await? {
+            Found::Present(answer) => Ok(Some(searched(&answer))),
+            Found::Absent => Ok(None),
+            Found::Unknown(why) => Err(Error::failed(why)),
+        }
+    }
+
+    /// Asks for the health of the cluster once: `green`, `yellow` or `red`.
+    ///
+    /// # Errors
+    /// Fails when the domain does not answer at the first try.
+    pub async fn health(&self) -> Result<String, Refusal> {
+        let answer = self.exchange(&Request::get(Path::of(&["_cluster", "health"]), &[]), Patience::Once).await?;
+        Ok(answer["status"].as_str().unwrap_or("unknown").to_owned())
     }
 
     /// Counts the documents that a query finds; `None` as for [`DataPlane::search`].
@@ -138,11 +169,7 @@ impl DataPlane<'_> {
     /// # Errors
     /// As [`DataPlane::put`].
     pub async fn refresh(&self, indices: &str) -> Result<(), Refusal> {
-        let request = Request {
-            method: Method::POST,
-            path: Path::of(&[indices, "_refresh"]),
-            ..Request::get(Path::of(&[]), &[])
-        };
+        let request = Request { method: Method::POST, ..Request::get(Path::of(&[indices, "_refresh"]), &[]) };
         self.exchange(&request, Patience::Writing).await.map(|_| ())
     }
 
@@ -151,7 +178,7 @@ impl DataPlane<'_> {
     /// # Errors
     /// Fails when the domain does not answer.
     pub async fn indices(&self, expression: &str) -> Result<Vec<IndexState>> {
-        let query = [("format", "json"), ("bytes", "b"), ("h", "index,health,docs.count,store.size")];
+        let query = [("format", "json"), ("bytes", "b"), ("h", "index,health,pri,docs.count,docs.deleted,store.size")];
         let answer = match self.get(Path::of(&["_cat", "indices", expression]), &query).await? {
             Found::Present(answer) => answer,
             Found::Absent => return Ok(Vec::new()),
@@ -220,12 +247,14 @@ fn created(item: &Value) -> Created {
 fn index_state(line: &Value) -> IndexState {
     let text = |key: &str| line[key].as_str().unwrap_or_default().to_owned();
     // The numbers come as strings, and as null for a closed index.
-    let number = |key: &str| line[key].as_str().and_then(|digits| digits.parse().ok()).unwrap_or_default();
+    let number = |key: &str| line[key].as_str().and_then(|digits| digits.parse::<u64>().ok()).unwrap_or_default();
     IndexState {
         name: text("index"),
         health: text("health"),
         documents: number("docs.count"),
+        deleted: number("docs.deleted"),
         bytes: number("store.size"),
+        shards: number("pri").try_into().unwrap_or(1),
     }
 }
 

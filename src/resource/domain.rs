@@ -12,7 +12,7 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use aws_sdk_opensearch::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_opensearch::types::{ConfigChangeStatus, Tag};
+use aws_sdk_opensearch::types::{ConfigChangeStatus, DomainStatus, Tag};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use futures_util::future::{Either, join, select};
 use serde::{Deserialize, Serialize};
@@ -216,6 +216,12 @@ impl Manage for DomainSettings {
             Goal::Gone => gone(session, &name).await,
         }
     }
+}
+
+/// Reads condition and facts out of a description.
+#[must_use]
+pub fn described(status: &DomainStatus) -> (Condition, DomainFacts) {
+    (progress::condition(status), wire::facts(status))
 }
 
 /// The engine of a new domain where the file names none: the newest that this release was proved with.
@@ -427,7 +433,7 @@ fn is_missing<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> boo
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use aws_sdk_opensearch::types::{DomainProcessingStatusType, DomainStatus};
+    use aws_sdk_opensearch::types::DomainProcessingStatusType;
 
     use super::*;
     use crate::policy;

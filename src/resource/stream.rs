@@ -349,6 +349,14 @@ fn observed(
     }
 }
 
+/// Describes a stream by one call, without its tags.
+///
+/// # Errors
+/// Fails as firehose:DescribeDeliveryStream does.
+pub async fn described(session: &Session, name: &str) -> Result<Option<(Condition, StreamSettings)>> {
+    Ok(describe(session, name).await?.map(|stream| (condition(&stream), wire::settings(&stream))))
+}
+
 async fn describe(session: &Session, name: &str) -> Result<Option<DeliveryStreamDescription>> {
     let answer: Result<_, SdkError<DescribeDeliveryStreamError, HttpResponse>> =
         session.aws.firehose.describe_delivery_stream().delivery_stream_name(name).send().await;

@@ -1,0 +1,524 @@
+//! Turns a text into records for Firehose: JSON objects as they are, one line each, and plain lines as objects of their
+//! own. What cannot become a record is told with its line, and the rest goes on. Holds one record at a time, never a
+//! whole file. Sends nothing.
+
+use std::io::{self, BufRead, BufReader, Read};
+
+use flate2::bufread::MultiGzDecoder;
+use jiff::Zoned;
+use serde_json::json;
+
+/// The most that one record may hold, before base64 (Firehose quotas: 1,000 KiB).
+pub const LARGEST_RECORD: usize = 1_024_000;
+
+/// How many bytes of a file say whether it is text.
+const LOOKED_AT: usize = 8192;
+
+/// What one step through a text gives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// A record, with a newline at its end.
+    Record(Vec<u8>),
+    /// Something that cannot be sent.
+    Fault {
+        /// The line, counted from 1; `None` where the whole source is meant.
+        line: Option<u64>,
+        /// Why; lower case, no full stop.
+        why: String,
+    },
+}
+
+/// Reads a source, unpacked where it is gzip. Ends after the first fault that the rest cannot be read behind.
+pub struct Records {
+    reader: Box<dyn BufRead + Send>,
+    /// Bytes of lines that were read ahead and belong to no record yet, with the line that each begins at.
+    ahead: Vec<u8>,
+    /// The line that `ahead` begins with.
+    line: u64,
+    /// The line that the last step began at.
+    began: u64,
+    state: State,
+    clock: fn() -> Zoned,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Nothing was read.
+    Fresh,
+    /// In the middle.
+    Going,
+    /// The source gives no more; `ahead` may still hold lines.
+    Drained,
+    /// All was given out.
+    Over,
+}
+
+impl std::fmt::Debug for Records {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Records").field("line", &self.line).field("state", &self.state).finish_non_exhaustive()
+    }
+}
+
+impl Records {
+    /// Reads from a source; `clock` gives the time of a plain line, which has none of its own.
+    ///
+    /// # Errors
+    /// Fails where the source cannot be read at all.
+    pub fn new(source: impl Read + Send + 'static, clock: fn() -> Zoned) -> io::Result<Self> {
+        let mut plain = BufReader::with_capacity(64 * 1024, source);
+        let is_gzip = fill(&mut plain)?.starts_with(&[0x1f, 0x8b]);
+        let reader: Box<dyn BufRead + Send> =
+            if is_gzip { Box::new(BufReader::new(MultiGzDecoder::new(plain))) } else { Box::new(plain) };
+        Ok(Self { reader, ahead: Vec::new(), line: 1, began: 1, state: State::Fresh, clock })
+    }
+
+    /// Returns the line that the last step began at, counted from 1.
+    #[must_use]
+    pub fn line(&self) -> u64 {
+        self.began
+    }
+
+    fn begin(&mut self) -> Option<Step> {
+        self.state = State::Going;
+        let start = match fill(&mut self.reader) {
+            Ok(start) => start,
+            Err(error) => return Some(self.unreadable(&error)),
+        };
+        let whole = |why: &str| Some(Step::Fault { line: None, why: why.to_owned() });
+        let fault = if start.is_empty() {
+            whole("is empty")
+        } else if start.starts_with(&[0xff, 0xfe]) || start.starts_with(&[0xfe, 0xff]) {
+            whole("is UTF-16; records are UTF-8 (`iconv -f UTF-16 -t UTF-8` turns it)")
+        } else if start[..start.len().min(LOOKED_AT)].contains(&0) {
+            whole("is binary, not text")
+        } else if is_array_of_objects(start) {
+            whole("is one JSON array; a record is an object (`jq -c '.[]'` takes it apart)")
+        } else {
+            if start.starts_with(b"\xef\xbb\xbf") {
+                self.reader.consume(3);
+            }
+            return None;
+        };
+        self.state = State::Over;
+        fault
+    }
+
+    /// Reads one more line into `ahead`; a line that is longer than a record may be is left out but for its beginning.
+    fn read_line(&mut self) -> Result<Line, Step> {
+        let start = self.ahead.len();
+        let mut length = 0_usize;
+        loop {
+            let available = match self.reader.fill_buf() {
+                Ok(available) => available,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(self.unreadable(&error)),
+            };
+            if available.is_empty() {
+                self.state = State::Drained;
+                return Ok(if length == 0 { Line::None } else { self.judged(start, length) });
+            }
+            let end = available.iter().position(|byte| *byte == b'\n');
+            let taken = end.map_or(available.len(), |end| end + 1);
+            length += taken;
+            // Two bytes more than fit are kept, so that what is too long is seen to be.
+            let room = (LARGEST_RECORD + 2).saturating_sub(self.ahead.len() - start).min(taken);
+            self.ahead.extend_from_slice(&available[..room]);
+            self.reader.consume(taken);
+            if end.is_some() {
+                return Ok(self.judged(start, length));
+            }
+        }
+    }
+
+    fn judged(&mut self, start: usize, length: usize) -> Line {
+        if length <= LARGEST_RECORD {
+            return Line::Read;
+        }
+        self.ahead.truncate(start);
+        Line::TooLong(length)
+    }
+
+    fn unreadable(&mut self, error: &io::Error) -> Step {
+        self.state = State::Over;
+        let lost = if self.ahead.is_empty() { None } else { Some(self.line) };
+        self.ahead.clear();
+        let why = match error.kind() {
+            io::ErrorKind::UnexpectedEof => "the gzip file ends in the middle; what follows is missing".to_owned(),
+            io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => {
+                format!("the gzip file is damaged; what follows is missing ({error})")
+            }
+            _ => format!("cannot be read further: {error}"),
+        };
+        Step::Fault { line: lost.or(Some(self.line)), why }
+    }
+
+    /// Takes the first line out of `ahead`, without its line break.
+    fn take_line(&mut self) -> Vec<u8> {
+        let end = self.ahead.iter().position(|byte| *byte == b'\n').map_or(self.ahead.len(), |end| end + 1);
+        let rest = self.ahead.split_off(end);
+        let mut line = std::mem::replace(&mut self.ahead, rest);
+        while line.last().is_some_and(|byte| *byte == b'\n' || *byte == b'\r') {
+            line.pop();
+        }
+        self.line += 1;
+        line
+    }
+
+    /// Takes an object of `length` bytes off the front of `ahead`, and the rest of its line where that is blank.
+    fn take_object(&mut self, length: usize) -> Vec<u8> {
+        let mut object: Vec<u8> = self.ahead.drain(..length).collect();
+        self.line += count_lines(&object);
+        let blank = self.ahead.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\r')).count();
+        if self.ahead.get(blank) == Some(&b'\n') {
+            self.ahead.drain(..=blank);
+            self.line += 1;
+        }
+        object = on_one_line(&object);
+        object
+    }
+
+    /// Returns the record or fault at the front of `ahead`, which holds a line at least; `None` where more has to be read.
+    fn next_of_ahead(&mut self) -> Next {
+        let blank = self.ahead.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\r')).count();
+        match self.ahead.get(blank) {
+            None => {
+                self.ahead.clear();
+                return Next::Nothing;
+            }
+            Some(b'\n') => {
+                self.take_line();
+                return Next::Nothing;
+            }
+            Some(b'{') if may_be_object(&self.ahead[blank..]) => match object_end(&self.ahead[blank..]) {
+                Some(end) => match std::str::from_utf8(&self.ahead[blank..blank + end]) {
+                    Ok(text) if serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok() => {
+                        self.ahead.drain(..blank);
+                        return Next::Step(self.record(end));
+                    }
+                    // Its braces match and it is no JSON: its first line is text.
+                    Ok(_) => {}
+                    Err(error) => {
+                        let (line, byte) = (Some(self.line), error.valid_up_to() + 1);
+                        self.ahead.drain(..blank);
+                        self.take_object(end);
+                        let why = format!("byte {byte} of the JSON object that begins here is not UTF-8");
+                        return Next::Step(Step::Fault { line, why });
+                    }
+                },
+                None if self.state == State::Drained && self.ahead.len() <= LARGEST_RECORD => {
+                    let line = Some(self.line);
+                    self.ahead.clear();
+                    return Next::Step(Step::Fault {
+                        line,
+                        why: "the JSON object that begins here does not end".into(),
+                    });
+                }
+                None if self.ahead.len() <= LARGEST_RECORD => return Next::More,
+                // It never was one: its first line is text.
+                None => {}
+            },
+            Some(_) => {}
+        }
+        let line = self.line;
+        self.began = line;
+        let text = self.take_line();
+        Next::Step(self.plain(line, text))
+    }
+
+    fn record(&mut self, length: usize) -> Step {
+        let line = self.line;
+        self.began = line;
+        let mut record = self.take_object(length);
+        record.push(b'\n');
+        if record.len() > LARGEST_RECORD { too_long(line, record.len()) } else { Step::Record(record) }
+    }
+
+    fn plain(&self, line: u64, text: Vec<u8>) -> Step {
+        let text = match String::from_utf8(text) {
+            Ok(text) => text,
+            Err(error) => {
+                let column = error.utf8_error().valid_up_to() + 1;
+                return Step::Fault { line: Some(line), why: format!("byte {column} of the line is not UTF-8") };
+            }
+        };
+        if text.contains('\0') {
+            return Step::Fault { line: Some(line), why: "is binary, not text".to_owned() };
+        }
+        let asctime = (self.clock)().strftime("%Y-%m-%dT%H:%M:%S%.3f%z").to_string();
+        let record = format!("{}\n", json!({"asctime": asctime, "message": text})).into_bytes();
+        if record.len() > LARGEST_RECORD { too_long(line, record.len()) } else { Step::Record(record) }
+    }
+}
+
+enum Line {
+    Read,
+    TooLong(usize),
+    None,
+}
+
+enum Next {
+    Step(Step),
+    Nothing,
+    More,
+}
+
+impl Iterator for Records {
+    type Item = Step;
+
+    fn next(&mut self) -> Option<Step> {
+        if self.state == State::Fresh
+            && let Some(fault) = self.begin()
+        {
+            return Some(fault);
+        }
+        let mut more = self.ahead.is_empty();
+        loop {
+            if self.state == State::Over {
+                return None;
+            }
+            if more && self.state == State::Going {
+                match self.read_line() {
+                    Ok(Line::Read | Line::None) => {}
+                    Ok(Line::TooLong(length)) => {
+                        let line = self.line + count_lines(&self.ahead);
+                        if self.ahead.is_empty() {
+                            self.line += 1;
+                        } else {
+                            // It would have belonged to the object that was begun, which is now no object.
+                            let begun = self.line;
+                            self.ahead.clear();
+                            self.line = line + 1;
+                            return Some(too_long(begun, length));
+                        }
+                        return Some(too_long(line, length));
+                    }
+                    Err(fault) => return Some(fault),
+                }
+            }
+            if self.ahead.is_empty() {
+                if self.state == State::Drained {
+                    self.state = State::Over;
+                    return None;
+                }
+                more = true;
+                continue;
+            }
+            match self.next_of_ahead() {
+                Next::Step(step) => return Some(step),
+                Next::Nothing => more = self.ahead.is_empty(),
+                Next::More => more = true,
+            }
+        }
+    }
+}
+
+fn fill(reader: &mut impl BufRead) -> io::Result<&[u8]> {
+    loop {
+        match reader.fill_buf() {
+            Ok(_) => break,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    reader.fill_buf()
+}
+
+fn too_long(line: u64, length: usize) -> Step {
+    Step::Fault {
+        line: Some(line),
+        why: format!("is {length} bytes long as a record; Firehose takes {LARGEST_RECORD} (1,000 KiB)"),
+    }
+}
+
+fn count_lines(bytes: &[u8]) -> u64 {
+    bytes.iter().filter(|byte| **byte == b'\n').count() as u64
+}
+
+/// Tells whether a text that begins with a brace can be an object: a quote or the end follows, as far as it was read.
+fn may_be_object(text: &[u8]) -> bool {
+    text.iter().skip(1).find(|byte| !byte.is_ascii_whitespace()).is_none_or(|byte| matches!(byte, b'"' | b'}'))
+}
+
+/// An array whose first element is an object, and no log line such as `[2026-11-24] started`.
+fn is_array_of_objects(start: &[u8]) -> bool {
+    let mut bytes = start.iter().filter(|byte| !byte.is_ascii_whitespace());
+    bytes.next() == Some(&b'[') && bytes.next() == Some(&b'{') && bytes.next() == Some(&b'"')
+}
+
+/// Returns where the object that a text begins with ends, by its braces.
+fn object_end(text: &[u8]) -> Option<usize> {
+    let mut depth = 0_usize;
+    let mut is_string = false;
+    let mut is_escaped = false;
+    for (at, byte) in text.iter().enumerate() {
+        if is_string {
+            match byte {
+                _ if is_escaped => is_escaped = false,
+                b'\\' => is_escaped = true,
+                b'"' => is_string = false,
+                _ => {}
+            }
+            continue;
+        }
+        match byte {
+            b'"' => is_string = true,
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => {
+                depth = depth.saturating_sub(1);
+                if depth == 0 {
+                    return Some(at + 1);
+                }
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Takes the line breaks and indentation out of a JSON text; its values stay as they were written.
+fn on_one_line(text: &[u8]) -> Vec<u8> {
+    if !text.contains(&b'\n') && !text.contains(&b'\r') {
+        return text.to_vec();
+    }
+    let mut line = Vec::with_capacity(text.len());
+    let mut is_string = false;
+    let mut is_escaped = false;
+    for byte in text {
+        if is_string {
+            match byte {
+                _ if is_escaped => is_escaped = false,
+                b'\\' => is_escaped = true,
+                b'"' => is_string = false,
+                _ => {}
+            }
+        } else if byte.is_ascii_whitespace() {
+            continue;
+        } else if *byte == b'"' {
+            is_string = true;
+        }
+        line.push(*byte);
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Cursor, Write as _};
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    use super::*;
+
+    const NOW: &str = "2026-11-24T03:00:00.5+01:00[Europe/Berlin]";
+
+    fn noon() -> Zoned {
+        let fixed = jiff::tz::TimeZone::fixed(jiff::tz::offset(1));
+        "2026-11-24T02:00:00.5Z".parse::<jiff::Timestamp>().expect(NOW).to_zoned(fixed)
+    }
+
+    fn told(bytes: impl Into<Vec<u8>>) -> Vec<String> {
+        let records = Records::new(Cursor::new(bytes.into()), noon).expect("a source");
+        records
+            .map(|step| match step {
+                Step::Record(bytes) => String::from_utf8(bytes).expect("UTF-8"),
+                Step::Fault { line, why } => format!("{}: {why}", line.map_or("-".to_owned(), |line| line.to_string())),
+            })
+            .collect()
+    }
+
+    fn plain(message: &str) -> String {
+        format!("{}\n", json!({"asctime": "2026-11-24T03:00:00.500+0100", "message": message}))
+    }
+
+    fn packed(text: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(text).expect("memory");
+        encoder.finish().expect("memory")
+    }
+
+    #[test]
+    fn objects_go_as_they_are_and_plain_lines_become_objects_with_the_time() {
+        assert_eq!(
+            told("{\"a\": 1.50,\"b\":12345678901234567890123}\r\n\nhello \"you\"\n{\"c\":\"\\u00e4\"}"),
+            ["{\"a\": 1.50,\"b\":12345678901234567890123}\n", &plain("hello \"you\""), "{\"c\":\"\\u00e4\"}\n"]
+        );
+    }
+
+    #[test]
+    fn objects_over_several_lines_and_side_by_side_are_taken_apart() {
+        assert_eq!(
+            told("{\n  \"a\": \"x } y\",\n  \"b\": [1, {\"c\": 2}]\n}\n{\"d\":1}{\"e\":2} {\"f\":3}\nlast\n"),
+            ["{\"a\":\"x } y\",\"b\":[1,{\"c\":2}]}\n", "{\"d\":1}\n", "{\"e\":2}\n", "{\"f\":3}\n", &plain("last")]
+        );
+    }
+
+    #[test]
+    fn what_only_looks_like_an_object_is_a_line() {
+        assert_eq!(
+            told("{'a': 1}\n{\"a\": oops}\n[2026] {x}\n"),
+            [plain("{'a': 1}"), plain("{\"a\": oops}"), plain("[2026] {x}")]
+        );
+    }
+
+    #[test]
+    fn an_object_that_does_not_end_is_told_with_its_first_line() {
+        assert_eq!(
+            told("a\n{\"b\":\n1\n"),
+            [plain("a"), "2: the JSON object that begins here does not end".to_owned()]
+        );
+    }
+
+    #[test]
+    fn what_is_no_text_is_told_and_not_sent() {
+        assert_eq!(told(""), ["-: is empty"]);
+        assert_eq!(told("ELF\0\x01rest"), ["-: is binary, not text"]);
+        assert_eq!(
+            told(b"\xff\xfea\0".as_slice()),
+            ["-: is UTF-16; records are UTF-8 (`iconv -f UTF-16 -t UTF-8` turns it)"]
+        );
+        assert_eq!(
+            told("[ {\"a\":1} ]"),
+            ["-: is one JSON array; a record is an object (`jq -c '.[]'` takes it apart)"]
+        );
+        assert_eq!(told("\u{feff}a\n"), [plain("a")]);
+    }
+
+    #[test]
+    fn a_line_that_is_not_utf_8_is_told_and_the_rest_goes_on() {
+        assert_eq!(
+            told(b"a\nb\xffc\nd\n".as_slice()),
+            [plain("a"), "2: byte 2 of the line is not UTF-8".into(), plain("d")]
+        );
+        assert_eq!(
+            told(b"{\"a\":\"\xff\"}\n".as_slice()),
+            ["1: byte 7 of the JSON object that begins here is not UTF-8"]
+        );
+    }
+
+    #[test]
+    fn a_line_over_the_limit_is_told_and_the_rest_goes_on() {
+        let fits = format!("{{\"a\":\"{}\"}}", "x".repeat(LARGEST_RECORD - 9));
+        assert_eq!(told(format!("{fits}\n")), [format!("{fits}\n")]);
+        let long = format!("{{\"a\":\"{}\"}}", "x".repeat(LARGEST_RECORD - 8));
+        let why = |line: u64, length: usize| {
+            format!("{line}: is {length} bytes long as a record; Firehose takes 1024000 (1,000 KiB)")
+        };
+        assert_eq!(told(format!("a\n{long}\nb\n")), [plain("a"), why(2, LARGEST_RECORD + 1), plain("b")]);
+        let endless = "y".repeat(3 * LARGEST_RECORD);
+        assert_eq!(told(format!("{endless}\nb\n")), [why(1, 3 * LARGEST_RECORD + 1), plain("b")]);
+    }
+
+    #[test]
+    fn gzip_is_unpacked_and_half_a_gzip_is_told() {
+        let text: String = (0..5000).map(|number| format!("{{\"number\":{}}}\n", number * 7919 % 5003)).collect();
+        let whole: Vec<String> = text.lines().map(|line| format!("{line}\n")).collect();
+        assert_eq!(told(packed(text.as_bytes())), whole);
+        let mut half = packed(text.as_bytes());
+        half.truncate(half.len() / 2);
+        let told = told(half);
+        let (last, before) = told.split_last().expect("something");
+        assert!(last.ends_with("the gzip file ends in the middle; what follows is missing"), "{last}");
+        assert_eq!(before, &whole[..before.len()]);
+    }
+}
