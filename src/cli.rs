@@ -1,6 +1,6 @@
 //! The command line, as clap types only.
 
-use OsString;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 

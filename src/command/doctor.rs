@@ -3,9 +3,9 @@
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 
-use super::locate::print_stack;
 use super::prepare::{self, Opened};
 use super::print;
+use super::single::print_stack;
 use crate::cli::{self, Format, Talk};
 use crate::doctor::look::{self, Subject};
 use crate::doctor::{self, Commands, NamedBy, Seen, Severity};

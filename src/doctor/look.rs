@@ -157,29 +157,29 @@ async fn logged(
         .set_log_stream_names(Some(streams))
         .start_time(from.as_millisecond())
         .into_paginator()
-        .items()
         .send();
     let mut by_code: BTreeMap<String, LogErrors> = BTreeMap::new();
     let mut read = 0;
-    while let Some(event) = pages.next().await {
-        let event =
-            event.map_err(|error| failure(&format!("log group {group}"), "logs:FilterLogEvents", error))?;
-        let message = event.message().unwrap_or_default();
-        let told: Value = serde_json::from_str(message).unwrap_or_default();
-        let text = |key: &str| told[key].as_str().map(ToOwned::to_owned);
-        let code = text("errorCode").unwrap_or_else(|| "an error".to_owned());
-        let newest = event.timestamp().and_then(|at| Timestamp::from_millisecond(at).ok()).unwrap_or(now);
-        let text = text("message").or_else(|| text("errorMessage")).unwrap_or_else(|| message.to_owned());
-        let entry = by_code
-            .entry(code.clone())
-            .or_insert_with(|| LogErrors { code, count: 0, newest, text: text.clone() });
-        entry.count += 1;
-        if newest > entry.newest {
-            (entry.newest, entry.text) = (newest, text);
-        }
-        read += 1;
-        if read == MOST_EVENTS {
-            break;
+    'pages: while let Some(page) = pages.next().await {
+        let page = page.map_err(|error| failure(&format!("log group {group}"), "logs:FilterLogEvents", error))?;
+        for event in page.events() {
+            let message = event.message().unwrap_or_default();
+            let told: Value = serde_json::from_str(message).unwrap_or_default();
+            let text = |key: &str| told[key].as_str().map(ToOwned::to_owned);
+            let code = text("errorCode").unwrap_or_else(|| "an error".to_owned());
+            let newest = event.timestamp().and_then(|at| Timestamp::from_millisecond(at).ok()).unwrap_or(now);
+            let text = text("message").or_else(|| text("errorMessage")).unwrap_or_else(|| message.to_owned());
+            let entry = by_code
+                .entry(code.clone())
+                .or_insert_with(|| LogErrors { code, count: 0, newest, text: text.clone() });
+            entry.count += 1;
+            if newest > entry.newest {
+                (entry.newest, entry.text) = (newest, text);
+            }
+            read += 1;
+            if read == MOST_EVENTS {
+                break 'pages;
+            }
         }
     }
     let mut errors: Vec<LogErrors> = by_code.into_values().collect();
