@@ -1,13 +1,9 @@
 //! The command line, as clap types only.
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use jiff::Timestamp;
-use jiff::civil::Date;
-use jiff::tz::TimeZone;
 
 use crate::guard::Allowance;
 use crate::newest::Level;
@@ -87,6 +83,17 @@ pub enum Command {
     /// Show each resource as it is live, and which settings differ from the file
     Status(Status),
 
+    /// Show all stacks of this account and region: state, health, where
+    List(List),
+
+    /// Ship lines or JSON from files or standard input through the stream
+    #[command(after_help = ABOUT_PUT)]
+    Put(Put),
+
+    /// Show the newest records, and follow those that come in
+    #[command(visible_alias = "tail", after_help = ABOUT_LOGS)]
+    Logs(Logs),
+
     /// Send a marked record through the whole path, and time each hop
     #[command(after_help = ABOUT_VERIFY)]
     Verify(Verify),
@@ -98,17 +105,6 @@ pub enum Command {
     /// Say in plain words why no logs arrive, and what mends it; changes nothing
     #[command(after_help = ABOUT_DOCTOR)]
     Doctor(Doctor),
-
-    /// Show all stacks of this account and region: state, health, where
-    List(List),
-
-    /// Ship lines or JSON from files or standard input through the stream
-    #[command(after_help = ABOUT_PUT)]
-    Put(Put),
-
-    /// Show the newest records, and follow those that come in
-    #[command(visible_alias = "tail", after_help = ABOUT_LOGS)]
-    Logs(Logs),
 
     /// Print the IAM permissions of who ships to a stack, or of who looks at it
     Policy(Policy),
@@ -146,6 +142,15 @@ const ABOUT_DOWN: &str = "\
 Deleting a domain is the hazard `delete-data`: on a terminal the stack's name is typed, elsewhere --yes --allow \
 delete-data is required, on the local AWS too.";
 
+const ABOUT_PUT: &str = "\
+A JSON object goes as it is, on one line; it may stand over several lines, or beside others. Any other line becomes \
+{\"asctime\": NOW, \"message\": LINE}. gzip is unpacked. What cannot be sent (binary files, invalid UTF-8, records over \
+1,000 KiB) is told with its line, the rest goes on, and the exit code is 1.";
+
+const ABOUT_LOGS: &str = "\
+TIME is how long ago (90s, 10m, 2h, 7d) or a time (2026-11-24, \"2026-11-24 10:30\", 2026-11-24T10:30:00Z; local where \
+it names no zone). QUERY is that of Discover's search bar in Lucene syntax: levelname:ERROR AND message:timeout.";
+
 const ABOUT_VERIFY: &str = "\
 The record is an ordinary line of a log with the field `ekk_verify`. Its document is removed from the index again; its \
 line stays in the backup. The backup has a buffer of its own, so that it takes longer.
@@ -156,19 +161,10 @@ const ABOUT_REPLAY: &str = "\
 Each document keeps the id that Firehose meant it to have, else gets one from its object's key and its place in it. \
 What is there already is left, so that running it again is safe. The bucket is not changed.
 
-TIME: 2026-11-23T12:00:00Z, 2026-11-23 (UTC), or a time before now: 90m, 6h, 3d. It is when Firehose got the record; \
-with --all, the time of the object.
+TIME is how long ago (90s, 10m, 2h, 7d) or a time (2026-11-24, \"2026-11-24 10:30\", 2026-11-24T10:30:00Z; local where \
+it names no zone). It is when Firehose got the record; with --all, the time of the whole object.
 
 Exit codes: 0 everything is in the domain, 1 something is not.";
-
-const ABOUT_PUT: &str = "\
-A JSON object goes as it is, on one line; it may stand over several lines, or beside others. Any other line becomes \
-{\"asctime\": NOW, \"message\": LINE}. gzip is unpacked. What cannot be sent (binary files, invalid UTF-8, records over \
-1,000 KiB) is told with its line, the rest goes on, and the exit code is 1.";
-
-const ABOUT_LOGS: &str = "\
-TIME is how long ago (90s, 10m, 2h, 7d) or a time (2026-11-24, \"2026-11-24 10:30\", 2026-11-24T10:30:00Z; local where \
-it names no zone). QUERY is that of Discover's search bar in Lucene syntax: levelname:ERROR AND message:timeout.";
 
 /// Anything that follows a word of another tool.
 #[derive(Args, Debug)]
@@ -366,84 +362,6 @@ pub struct Status {
     pub output: Output,
 }
 
-/// `ekk verify`.
-#[derive(Args, Debug)]
-pub struct Verify {
-    /// A YAML file, or the name of a stack that lives; without one `ekk.yaml` here
-    #[arg(value_name = "STACK")]
-    pub stack: Option<OsString>,
-
-    /// Do not look into the backup
-    #[arg(long)]
-    pub no_backup: bool,
-
-    /// Give up after this time (90s, 20m); without it, after what the stream's buffers and its retry time allow
-    #[arg(long, value_name = "TIME", value_parser = duration)]
-    pub timeout: Option<Duration>,
-
-    /// Where the stack lives.
-    #[command(flatten)]
-    pub place: Place,
-    /// The form of the result.
-    #[command(flatten)]
-    pub output: Output,
-}
-
-/// `ekk replay`.
-#[derive(Args, Debug)]
-pub struct Replay {
-    /// A YAML file, or the name of a stack that lives; without one `ekk.yaml` here
-    #[arg(value_name = "STACK")]
-    pub stack: Option<OsString>,
-
-    /// Restore all records of the backup, not only those that failed
-    #[arg(long, requires = "into")]
-    pub all: bool,
-
-    /// With --all: the index to restore into, such as logging-test-restored
-    #[arg(long, value_name = "INDEX", requires = "all")]
-    pub into: Option<String>,
-
-    /// Only what came at this time or later
-    #[arg(long, value_name = "TIME", value_parser = moment)]
-    pub since: Option<Timestamp>,
-
-    /// Only what came before this time
-    #[arg(long, value_name = "TIME", value_parser = moment)]
-    pub until: Option<Timestamp>,
-
-    /// Read everything, say what would be done, and write nothing
-    #[arg(long)]
-    pub dry_run: bool,
-
-    /// Where the stack lives.
-    #[command(flatten)]
-    pub place: Place,
-    /// The form of the result.
-    #[command(flatten)]
-    pub output: Output,
-}
-
-const ABOUT_DOCTOR: &str = "\
-Reads the stream and its error log, the role, the bucket and its failed documents, the domain and what is inside it, and \
-the clocks. Exits with 1 when something keeps records from arriving or from being seen, with 0 when there are warnings \
-at most. docs/troubleshooting.md explains every finding by its name.";
-
-/// `ekk doctor`.
-#[derive(Args, Debug)]
-pub struct Doctor {
-    /// A YAML file, or the name of a stack of this account and region; without one `ekk.yaml` here
-    #[arg(value_name = "STACK")]
-    pub stack: Option<OsString>,
-
-    /// Where the stacks live.
-    #[command(flatten)]
-    pub place: Place,
-    /// The form of the result.
-    #[command(flatten)]
-    pub output: Output,
-}
-
 /// `ekk list`.
 #[derive(Args, Debug)]
 pub struct List {
@@ -479,7 +397,7 @@ pub struct Put {
 pub struct Logs {
     /// A YAML file, or the name of a stack that lives; without one `ekk.yaml` here
     #[arg(value_name = "STACK")]
-    pub stack: Option<OsString>,
+    pub stack: Option<std::ffi::OsString>,
 
     /// Go on with the records that come in
     #[arg(short, long)]
@@ -509,6 +427,64 @@ pub struct Logs {
     pub output: Output,
 }
 
+/// `ekk verify`.
+#[derive(Args, Debug)]
+pub struct Verify {
+    /// A YAML file, or the name of a stack that lives; without one `ekk.yaml` here
+    #[arg(value_name = "STACK")]
+    pub stack: Option<std::ffi::OsString>,
+
+    /// Do not look into the backup
+    #[arg(long)]
+    pub no_backup: bool,
+
+    /// Give up after this time (90s, 20m); without it, after what the stream's buffers and its retry time allow
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub timeout: Option<Duration>,
+
+    /// Where the stack lives.
+    #[command(flatten)]
+    pub place: Place,
+    /// The form of the result.
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// `ekk replay`.
+#[derive(Args, Debug)]
+pub struct Replay {
+    /// A YAML file, or the name of a stack that lives; without one `ekk.yaml` here
+    #[arg(value_name = "STACK")]
+    pub stack: Option<std::ffi::OsString>,
+
+    /// Restore all records of the backup, not only those that failed
+    #[arg(long, requires = "into")]
+    pub all: bool,
+
+    /// With --all: the index to restore into, such as logging-test-restored
+    #[arg(long, value_name = "INDEX", requires = "all")]
+    pub into: Option<String>,
+
+    /// Only what came at this time or later
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+
+    /// Only what came before this time
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
+
+    /// Read everything, say what would be done, and write nothing
+    #[arg(long)]
+    pub dry_run: bool,
+
+    /// Where the stack lives.
+    #[command(flatten)]
+    pub place: Place,
+    /// The form of the result.
+    #[command(flatten)]
+    pub output: Output,
+}
+
 /// `ekk policy`.
 #[derive(Args, Debug)]
 pub struct Policy {
@@ -518,7 +494,7 @@ pub struct Policy {
 
     /// A YAML file, or the name of a stack that lives; without one `ekk.yaml` here
     #[arg(value_name = "STACK")]
-    pub stack: Option<OsString>,
+    pub stack: Option<std::ffi::OsString>,
 
     /// Where the stack lives.
     #[command(flatten)]
@@ -532,6 +508,26 @@ pub enum Who {
     Producer,
     /// A person who looks at them.
     Reader,
+}
+
+const ABOUT_DOCTOR: &str = "\
+Reads the stream and its error log, the role, the bucket and its failed documents, the domain and what is inside it, and \
+the clocks. Exits with 1 when something keeps records from arriving or from being seen, with 0 when there are warnings \
+at most. docs/troubleshooting.md explains every finding by its name.";
+
+/// `ekk doctor`.
+#[derive(Args, Debug)]
+pub struct Doctor {
+    /// A YAML file, or the name of a stack that lives; without one `ekk.yaml` here
+    #[arg(value_name = "STACK")]
+    pub stack: Option<OsString>,
+
+    /// Where the stack lives.
+    #[command(flatten)]
+    pub place: Place,
+    /// The form of the result.
+    #[command(flatten)]
+    pub output: Output,
 }
 
 /// `ekk validate`.
@@ -572,7 +568,7 @@ pub enum LocalCommand {
     Run {
         /// The command and its arguments
         #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "CMD")]
-        command: Vec<OsString>,
+        command: Vec<std::ffi::OsString>,
     },
     /// The server itself, as the background process runs it
     #[command(hide = true)]
@@ -584,23 +580,6 @@ pub enum LocalCommand {
         #[arg(long)]
         port: Option<u16>,
     },
-}
-
-/// Reads a moment: RFC 3339, a date, or how long before now.
-fn moment(text: &str) -> Result<Timestamp, String> {
-    let wrong = || format!("`{text}` is no time: write 2026-11-23T12:00:00Z, 2026-11-23, 90m, 6h or 3d");
-    if let Ok(moment) = text.parse() {
-        return Ok(moment);
-    }
-    if let Ok(date) = text.parse::<Date>() {
-        return date.to_zoned(TimeZone::UTC).map(|zoned| zoned.timestamp()).map_err(|_| wrong());
-    }
-    let before = match text.strip_suffix('d').map(str::parse::<u64>) {
-        Some(Ok(days)) if (1..=3650).contains(&days) => Duration::from_secs(days * 86_400),
-        Some(_) => return Err(wrong()),
-        None => duration(text).map_err(|_| wrong())?,
-    };
-    Timestamp::now().checked_sub(before).map_err(|_| wrong())
 }
 
 /// Reads `90s`, `20m`, `2h` or `1h30m`.
@@ -643,18 +622,6 @@ mod tests {
         assert_eq!(duration("1h30m"), Ok(Duration::from_secs(5400)));
         for wrong in ["", "90", "m", "0s", "-1s", "1d", "99999999999999999999s", "9999999h"] {
             duration(wrong).expect_err(wrong);
-        }
-    }
-
-    #[test]
-    fn a_moment_is_a_time_a_date_or_so_long_ago() {
-        assert_eq!(moment("2026-11-23T12:00:00+01:00"), Ok("2026-11-23T11:00:00Z".parse().expect("a time")));
-        assert_eq!(moment("2026-11-23"), Ok("2026-11-23T00:00:00Z".parse().expect("a time")));
-        let ago = |text: &str| Timestamp::now().duration_since(moment(text).expect("a time")).as_secs();
-        assert!((5400..5410).contains(&ago("90m")));
-        assert!((259_200..259_210).contains(&ago("3d")));
-        for wrong in ["", "yesterday", "12", "0d", "99999d", "2026-13-01"] {
-            moment(wrong).expect_err(wrong);
         }
     }
 

@@ -10,8 +10,8 @@ mod plan;
 mod policy;
 mod prepare;
 mod progress;
-mod replay;
 mod put;
+mod replay;
 mod schema;
 mod single;
 mod status;
@@ -40,13 +40,13 @@ pub async fn run(cli: Cli) -> Exit {
         Command::Plan(args) => plan::run(args, talk).await,
         Command::Down(args) => down::run(args, talk).await,
         Command::Status(args) => status::run(args, talk).await,
-        Command::Verify(args) => verify::run(args, talk).await,
-        Command::Replay(args) => replay::run(args, talk).await,
-        Command::Doctor(args) => doctor::run(args, talk).await,
         Command::List(args) => list::run(args, talk).await,
         Command::Put(args) => put::run(args, talk).await,
         Command::Logs(args) => logs::run(args, talk).await,
         Command::Policy(args) => policy::run(args, talk).await,
+        Command::Verify(args) => verify::run(args, talk).await,
+        Command::Replay(args) => replay::run(args, talk).await,
+        Command::Doctor(args) => doctor::run(args, talk).await,
         Command::Validate(args) => validate::run(&args, talk),
         Command::Schema => schema::run(),
         Command::Local(args) => local::run(args, talk).await,

@@ -1,13 +1,13 @@
 //! Turns plans, reports and states into text, Markdown and JSON. Pure: colours are written in and stripped at the
 //! stream that is not a terminal.
 
+mod doctor_text;
 mod json;
 mod objections;
 mod overview_text;
 mod plan_text;
-mod doctor_text;
-mod replay_text;
 mod record_text;
+mod replay_text;
 mod report_text;
 mod status_text;
 mod summary;
@@ -17,13 +17,13 @@ use std::fmt;
 
 use anstyle::{AnsiColor, Style};
 
+pub use self::doctor_text::{Examined, differing, doctor, doctor_json, doctor_markdown};
 pub use self::json::{plan as plan_json, report as report_json, status as status_json};
 pub use self::objections::objections;
 pub use self::overview_text::{Life, StackOverview, overview, overview_json};
 pub use self::plan_text::{Detail, plan, plan_markdown};
-pub use self::doctor_text::{Examined, differing, doctor, doctor_json, doctor_markdown};
-pub use self::replay_text::{replay, replay_json};
 pub use self::record_text::record;
+pub use self::replay_text::{ReplayedFrom, replay, replay_json};
 pub use self::report_text::{report, report_markdown};
 pub use self::status_text::{ResourceStatus, StackStatus, State, status, status_markdown};
 pub use self::verify_text::{LineInBackup, verify, verify_json};

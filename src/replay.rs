@@ -17,8 +17,8 @@ use crate::objects::{Bucket, Listed, ReadError};
 use crate::opensearch::{DataPlane, NewDocument};
 use crate::wait::{Waiting, pause};
 
-pub use self::batch::Place;
 use self::batch::{Batch, Fate};
+pub use self::batch::{Place, cause_in};
 pub use self::report::{Causes, Left, Report, Unreadable};
 
 /// How often documents that the domain takes later (429, 5xx) are sent: with the pauses on AWS, two minutes in all.

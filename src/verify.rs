@@ -125,7 +125,7 @@ pub async fn run(task: &Task<'_>, report: &mut Report, waiting: &Waiting) -> Res
     let mut evidence = Evidence::before(task).await?;
     let mut backups = Backups::before(task).await?;
     look(task, &report.marker).await.map_err(|refusal| {
-        refusal.error.context("nothing was sent: the record could not be looked for").hint("ekk doctor says more")
+        refusal.error.context("nothing was sent: the record could not be looked for").hint("`ekk doctor` says more")
     })?;
     let began = Instant::now();
     send(task, report, began).await?;

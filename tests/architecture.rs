@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Stages that decide: plain data in, plain data out.
-const PURE: [&str; 8] = ["plan", "resolve", "stack", "target", "guard", "render", "spec", "policy"];
+const PURE: [&str; 9] = ["plan", "resolve", "stack", "target", "guard", "render", "spec", "policy", "backup"];
 
 /// From the top to the ground; a file may use what stands below its own line, and its own line.
 const LAYERS: [&[&str]; 6] = [
@@ -14,6 +14,8 @@ const LAYERS: [&[&str]; 6] = [
     &[
         "local",
         "losses",
+        "replay",
+        "verify",
         "apply",
         "preflight",
         "read",
@@ -27,7 +29,7 @@ const LAYERS: [&[&str]; 6] = [
         "stack",
     ],
     &["resource"],
-    &["opensearch", "retry", "aws", "wait", "policy", "spec"],
+    &["opensearch", "retry", "aws", "wait", "policy", "spec", "objects", "backup"],
     &["target", "error"],
 ];
 

@@ -20,7 +20,7 @@ const SHOWN: usize = 20;
 pub(super) async fn run(args: Logs, talk: Talk) -> Result<Exit> {
     let zone = TimeZone::system();
     let now = Timestamp::now().to_zoned(zone.clone());
-    let since = args.since.as_deref().map(|text| moment(text, &now)).transpose().map_err(Error::usage)?;
+    let since = args.since.as_deref().map(|text| moment("--since", text, &now)).transpose().map_err(Error::usage)?;
     let most = args.number.unwrap_or(if since.is_some() { MOST_HITS } else { SHOWN });
     if most > MOST_HITS {
         return Err(Error::usage(format!("-n {most}: a search finds {MOST_HITS} records at most"))
@@ -142,10 +142,10 @@ fn nothing(expression: &str, documents: u64, is_no_index: bool, buffer: &crate::
 }
 
 /// Reads a moment: how long ago (`90s`, `10m`, `2h`, `7d`), or a time with or without its zone; without one it is local.
-fn moment(text: &str, now: &Zoned) -> std::result::Result<Timestamp, String> {
+pub(super) fn moment(flag: &str, text: &str, now: &Zoned) -> std::result::Result<Timestamp, String> {
     let text = text.trim();
     let wrong =
-        || format!("--since {text}: write 10m, 2h, 7d, 2026-11-24, \"2026-11-24 10:30\" or 2026-11-24T10:30:00Z");
+        || format!("{flag} {text}: write 10m, 2h, 7d, 2026-11-24, \"2026-11-24 10:30\" or 2026-11-24T10:30:00Z");
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let each: Option<i64> = match &text[digits..] {
         "s" => Some(1),
@@ -175,7 +175,7 @@ mod tests {
     fn a_moment_is_told_by_how_long_ago_or_by_its_time() {
         let zone = TimeZone::fixed(jiff::tz::offset(1));
         let now = "2026-11-24T10:00:00Z".parse::<Timestamp>().expect("a time").to_zoned(zone);
-        let read = |text: &str| moment(text, &now).map(|moment| moment.to_string());
+        let read = |text: &str| moment("--since", text, &now).map(|moment| moment.to_string());
         for (text, expected) in [
             ("90s", "2026-11-24T09:58:30Z"),
             ("10m", "2026-11-24T09:50:00Z"),

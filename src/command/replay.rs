@@ -4,13 +4,15 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use jiff::Zoned;
 use serde_json::Value;
 
+use super::logs::moment;
 use super::prepare::{self, Opened};
 use super::progress::is_live;
-use super::single::{fail, layout, print_stack};
+use super::single::{fail, layout};
 use super::up::interrupt;
-use super::{mention, print, tell, tell_error};
+use super::{mention, print, print_json, tell, tell_error};
 use crate::bytes::Bytes;
 use crate::cli::{self, Format, Talk};
 use crate::error::{Error, Exit, Result};
@@ -23,21 +25,20 @@ use crate::verify::matches_pattern;
 
 /// Runs `ekk replay`.
 pub(super) async fn run(args: cli::Replay, talk: Talk) -> Result<Exit> {
-    if let (Some(since), Some(until)) = (args.since, args.until)
-        && since >= until
-    {
-        return Err(Error::usage(format!("--since {since} is not before --until {until}")));
+    let window = window(&args)?;
+    if let Some(into) = args.into.as_ref().filter(|into| !replay::is_index_name(into)) {
+        return Err(Error::usage(format!("`{into}` is no name of an index")));
     }
     let depth = if args.dry_run { Depth::Stream } else { Depth::Domain };
     let opened = prepare::open(args.stack.as_deref(), &args.place, talk, depth).await?;
     let stack = opened.stack.names.stack.clone();
-    match replay_opened(&args, talk, opened).await {
+    match replay_opened(&args, window, talk, opened).await {
         Ok(exit) => Ok(exit),
         Err(error) => fail(&error, args.output.format, &stack),
     }
 }
 
-async fn replay_opened(args: &cli::Replay, talk: Talk, opened: Opened) -> Result<Exit> {
+async fn replay_opened(args: &cli::Replay, window: Window, talk: Talk, opened: Opened) -> Result<Exit> {
     let Opened { word: _, session, header, stack: located, file: _ } = opened;
     let settings = &located.stream()?.settings;
     let mode = if args.dry_run { Mode::DryRun } else { Mode::Create };
@@ -59,13 +60,11 @@ async fn replay_opened(args: &cli::Replay, talk: Talk, opened: Opened) -> Result
     }
     let bucket = Bucket::of(&session, located.bucket()).await?;
     let layout = layout(&located)?;
-    let below = match &what {
-        What::AllRecords { into: _ } => layout.records_below().to_owned(),
-        What::FailedDocuments { unrotated_index: _ } => layout.failed_below().to_owned(),
+    let (kind, below) = match &what {
+        What::AllRecords { into: _ } => ("records", layout.records_below()),
+        What::FailedDocuments { unrotated_index: _ } => ("failed documents", layout.failed_below()),
     };
-    let kind = if args.all { "" } else { " (folder of failed documents)" };
-    let place = format!("s3://{}/{below}{kind}", bucket.name);
-    let window = Window { since: args.since, until: args.until };
+    let place = render::ReplayedFrom { kind, place: format!("s3://{}/{below}", bucket.name) };
     let task = Task { bucket, layout, what, window, to: domain.as_deref(), waiting: &session.waiting };
     let mut report = Report::default();
     let screen = Screen::new(talk);
@@ -89,7 +88,7 @@ async fn replay_opened(args: &cli::Replay, talk: Talk, opened: Opened) -> Result
         }
         Format::Json => {
             let message = error.as_ref().map(|error| error.message.as_str());
-            print_stack(&render::replay_json(&report, mode, exit, &header, stack, message))?;
+            print_json(&render::replay_json(&report, mode, exit, &header, stack, message))?;
         }
     }
     for note in outside {
@@ -101,14 +100,24 @@ async fn replay_opened(args: &cli::Replay, talk: Talk, opened: Opened) -> Result
     Ok(exit)
 }
 
+fn window(args: &cli::Replay) -> Result<Window> {
+    let now = Zoned::now();
+    let read = |flag: &str, text: &Option<String>| text.as_deref().map(|text| moment(flag, text, &now)).transpose();
+    let since = read("--since", &args.since).map_err(Error::usage)?;
+    let until = read("--until", &args.until).map_err(Error::usage)?;
+    match (since, until) {
+        (Some(since), Some(until)) if since >= until => {
+            Err(Error::usage(format!("--since {since} is not before --until {until}")))
+        }
+        (since, until) => Ok(Window { since, until }),
+    }
+}
+
 /// Checks by its name whether records may be restored into an index.
 fn check_target(located: &Located, into: &str) -> Result<()> {
     let settings = &located.stream()?.settings;
     let index = &settings.index;
     let advice = format!("name one such as {index}-restored");
-    if !replay::is_index_name(into) {
-        return Err(Error::usage(format!("`{into}` is no name of an index")).hint(advice));
-    }
     if into == index || into.strip_prefix(&format!("{index}-")).is_some_and(is_rotation) {
         let why = "Firehose writes there under ids of its own, so that records which are there would be there twice";
         return Err(Error::refused(format!("index {into}: {why}")).hint(advice));
@@ -197,7 +206,10 @@ impl Screen {
                 seen.objects = objects;
                 match &self.bar {
                     Some(bar) => bar.set_length(bytes),
-                    None => self.line(&format!("{objects} objects, {}", Bytes(bytes))),
+                    None => {
+                        let count = usize::try_from(objects).unwrap_or(usize::MAX);
+                        self.line(&format!("{}, {}", render::counted(count, "object", "objects"), Bytes(bytes)));
+                    }
                 }
             }
             Event::Read { bytes } => {

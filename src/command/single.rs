@@ -1,6 +1,6 @@
 //! What the verbs share that look after the records of one stack.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{print_json, tell_error};
 use crate::backup::Layout;
@@ -19,18 +19,13 @@ pub(super) fn layout(located: &Located) -> Result<Layout> {
     })
 }
 
-/// Prints the result of one stack as JSON, in the same frame as that of several.
-pub(super) fn print_stack(entry: &Value) -> Result<()> {
-    print_json(&json!({"format": FORMAT, "stacks": [entry]}))
-}
-
 /// Tells of an error, in the result too where a program reads it.
 pub(super) fn fail(error: &Error, format: Format, stack: &str) -> Result<Exit> {
     tell_error(error);
     match format {
         Format::Json => {
             let told = json!({"message": error.message, "hints": error.hints, "exit": error.exit().code()});
-            print_stack(&json!({"format": FORMAT, "stack": stack, "error": told}))?;
+            print_json(&json!({"format": FORMAT, "stack": stack, "error": told}))?;
         }
         Format::Text | Format::Markdown => {}
     }

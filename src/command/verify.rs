@@ -4,9 +4,9 @@ use jiff::Timestamp;
 
 use super::prepare::{self, Opened, flags};
 use super::progress::progress;
-use super::single::{fail, layout, print_stack};
+use super::single::{fail, layout};
 use super::up::interrupt;
-use super::{print, tell};
+use super::{print, print_json, tell};
 use crate::cli::{self, Format, Talk};
 use crate::error::{Exit, Result};
 use crate::local;
@@ -86,7 +86,7 @@ async fn verify_opened(args: &cli::Verify, talk: Talk, opened: Opened) -> Result
             let text = render::verify(&report, line, &header, stack, &doctor);
             print(&format!("```text\n{}```\n", render::plain(&text)))?;
         }
-        Format::Json => print_stack(&render::verify_json(&report, &header, stack, exit))?,
+        Format::Json => print_json(&render::verify_json(&report, &header, stack, exit))?,
     }
     if exit == Exit::Interrupted {
         let marker = &report.marker;

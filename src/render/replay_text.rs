@@ -10,12 +10,23 @@ use crate::error::Exit;
 use crate::plan::FORMAT;
 use crate::replay::{Causes, Left, Mode, Report};
 
-/// Renders the counts and the causes. `place` is where the objects lie.
+/// Where a run read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReplayedFrom {
+    /// `records` or `failed documents`.
+    pub kind: &'static str,
+    /// The part of the bucket, as `s3://BUCKET/PREFIX`.
+    pub place: String,
+}
+
+/// Renders the counts and the causes.
 #[must_use]
-pub fn replay(report: &Report, mode: Mode, exit: Exit, header: &Header, stack: &str, place: &str) -> String {
+pub fn replay(report: &Report, mode: Mode, exit: Exit, header: &Header, stack: &str, from: &ReplayedFrom) -> String {
+    let ReplayedFrom { kind, place } = from;
     let mut text = format!("{header} · stack {BOLD}{stack}{BOLD:#}\n");
-    if report.objects == 0 {
-        let _ = writeln!(text, "Nothing to bring back: no object lies in {place}{}.", of_time(report));
+    if report.objects == 0 && exit == Exit::Done {
+        write_left(&mut text, report);
+        let _ = writeln!(text, "Nothing to bring back: no {kind} below {place}.");
         return text;
     }
     match mode {
@@ -46,21 +57,17 @@ pub fn replay(report: &Report, mode: Mode, exit: Exit, header: &Header, stack: &
     let documents = counted_long(report.documents, "document", "documents");
     let objects = counted_long(report.objects, "object", "objects");
     let end = match (mode, exit) {
-        (Mode::DryRun, _) => format!("Nothing was written. {documents} in {objects} of {place}."),
+        (Mode::DryRun, _) => format!("Nothing was written: a dry run over {documents} in {objects} below {place}."),
         (Mode::Create, Exit::Interrupted) => {
             "Interrupted. The same command goes on: what is there already is left.".to_owned()
         }
-        (Mode::Create, _) if report.is_whole() => format!("All {documents} of {objects} are in the domain."),
+        (Mode::Create, Exit::Done) => format!("All {documents} of {objects} are in the domain."),
         (Mode::Create, _) => {
-            format!("Not everything came back. The objects stay in {place}; the same command tries again.")
+            format!("Not everything is in the domain. What is not stays below {place}; the same command tries again.")
         }
     };
     let _ = writeln!(text, "{end}");
     text
-}
-
-fn of_time(report: &Report) -> &'static str {
-    if report.outside_window > 0 { " of that time" } else { "" }
 }
 
 fn write_causes(text: &mut String, label: &str, causes: &Causes) {

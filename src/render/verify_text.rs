@@ -32,10 +32,8 @@ pub fn verify(report: &Report, line: LineInBackup, header: &Header, stack: &str,
             State::NotAsked => (DIM, "·"),
         };
         let time = seconds.map(took).unwrap_or_default();
-        let line =
-            format!("  {style}{mark}{style:#} {:36} {time:>7}   {DIM}{detail}{DIM:#}", heading(report, *hop, *state));
-        let plain_end = if detail.is_empty() { format!("{DIM}{DIM:#}") } else { String::new() };
-        let line = line.strip_suffix(&plain_end).unwrap_or(&line);
+        let detail = if detail.is_empty() { String::new() } else { format!("   {DIM}{detail}{DIM:#}") };
+        let line = format!("  {style}{mark}{style:#} {:36} {time:>7}{detail}", heading(report, *hop, *state));
         let _ = writeln!(text, "{}", line.trim_end());
     }
     let _ = writeln!(text, "{}", verdict(report, line, again));
@@ -77,18 +75,24 @@ fn verdict(report: &Report, line: LineInBackup, again: &str) -> String {
             format!("The path is not proved; {again} says more.")
         }
     };
+    let is_lost = report.state(Hop::Index) == State::Lost;
     let index = match &report.removal {
-        Removal::Removed(_) => " The record was removed from the index".to_owned(),
-        Removal::Failed(why) => format!(" The record is still in the index ({marked}): {why}"),
-        Removal::NothingToRemove if was_sent => format!(" Should it still come, it is marked {marked}"),
-        Removal::NothingToRemove => String::new(),
+        _ if !was_sent => None,
+        Removal::Removed(_) => Some("The record was removed from the index".to_owned()),
+        Removal::Failed(why) => Some(format!("The record is still in the index ({marked}): {why}")),
+        Removal::NothingToRemove if is_lost => None,
+        Removal::NothingToRemove => Some(format!("Should it still come, it is marked {marked}")),
     };
     let backup = match (was_sent, line) {
-        (true, LineInBackup::Stays) => "; its line stays in the backup",
-        (true, LineInBackup::Never) | (false, _) => "",
+        (true, LineInBackup::Stays) => Some("its line stays in the backup"),
+        (true, LineInBackup::Never) | (false, _) => None,
     };
-    let end = if index.is_empty() { "" } else { "." };
-    format!("{first}{index}{backup}{end}")
+    match (index, backup) {
+        (Some(index), Some(backup)) => format!("{first} {index}; {backup}."),
+        (Some(index), None) => format!("{first} {index}."),
+        (None, Some(_)) => format!("{first} The record's line stays in the backup."),
+        (None, None) => first,
+    }
 }
 
 /// Returns what was found as JSON.

@@ -78,7 +78,8 @@ fn fate(outcome: Created) -> Fate {
 }
 
 /// Returns the cause in a message in which the engine's words may stand as JSON, without what belongs to one document alone.
-pub(super) fn cause_in(message: &str) -> String {
+#[must_use]
+pub fn cause_in(message: &str) -> String {
     let error = serde_json::from_str::<Value>(message).unwrap_or_default();
     let words = match (error["type"].as_str(), error["reason"].as_str()) {
         (Some(kind), Some(reason)) => without_document(&format!("{kind}: {reason}")),

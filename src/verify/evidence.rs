@@ -11,6 +11,7 @@ use crate::backup::{FailedDocument, Name, ObjectReader, Piece};
 use crate::error::{Error, Result};
 use crate::objects::{Listed, ReadError, failed_since, records_since};
 use crate::render::took;
+use crate::replay::cause_in;
 
 /// How far this machine's clock may go before Firehose's.
 const SKEW: SignedDuration = SignedDuration::from_hours(1);
@@ -78,7 +79,7 @@ impl Evidence {
                 let Ok(document) = FailedDocument::read(text) else { return };
                 if contains(&document.record, marker) {
                     let code = document.error_code.unwrap_or_default();
-                    let message = document.error_message.unwrap_or_default();
+                    let message = document.error_message.as_deref().map(cause_in).unwrap_or_default();
                     lost = Some(format!("{code} {message}").trim().to_owned());
                 }
             });

@@ -12,6 +12,8 @@ use crate::place::Place;
 pub(crate) struct Account {
     pub(crate) place: Place,
     pub(crate) control: Control,
+    /// Where it listens, such as `http://127.0.0.1:41234`.
+    pub(crate) address: String,
     end: Option<oneshot::Sender<()>>,
     server: Option<JoinHandle<()>>,
 }
@@ -41,11 +43,12 @@ impl Account {
         });
         let (address, control) = started.recv().expect("the emulator starts");
         let mut place = Place::new();
-        place.set("AWS_ENDPOINT_URL", &format!("http://{address}"));
+        let address = format!("http://{address}");
+        place.set("AWS_ENDPOINT_URL", &address);
         place.set("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE");
         place.set("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY");
         place.set("AWS_REGION", REGION);
-        Self { place, control, end: Some(end), server: Some(server) }
+        Self { place, control, address, end: Some(end), server: Some(server) }
     }
 
     /// Returns the write calls so far, as `Iam CreateRole`.

@@ -13,14 +13,14 @@ use serde_json::Value;
 use crate::place::{EKK, Ended, Place};
 
 /// A folder whose server is stopped at the end of the test, whatever becomes of it.
-struct Folder(Place);
+pub(crate) struct Folder(pub(crate) Place);
 
 impl Folder {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Place::new())
     }
 
-    fn ekk(&self, words: &[&str]) -> Ended {
+    pub(crate) fn ekk(&self, words: &[&str]) -> Ended {
         self.0.ekk(words)
     }
 

@@ -43,7 +43,7 @@ impl Stack {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let connection = Connection {
             region: Some(REGION.to_owned()),
-            local: Some(format!("http://{}", account.control.address())),
+            local: Some(account.address.clone()),
             ..Connection::default()
         };
         let aws = runtime.block_on(Aws::connect(&connection)).expect("clients");
@@ -118,8 +118,7 @@ impl Stack {
 
     /// How often each document was written: more than once where its version is above 1.
     pub(crate) fn most_versions(&self) -> u64 {
-        let ids: Vec<(String, String)> =
-            self.documents().into_iter().map(|(id, (index, _))| (index, id)).collect();
+        let ids: Vec<(String, String)> = self.documents().into_iter().map(|(id, (index, _))| (index, id)).collect();
         self.inside(async |plane| {
             let mut most = 0;
             for (index, id) in &ids {
@@ -150,10 +149,6 @@ impl Stack {
     /// Lets Firehose's time pass.
     pub(crate) fn pass(&self, seconds: u64) {
         self.account.control.advance(Duration::from_secs(seconds));
-    }
-
-    pub(crate) fn bucket(&self) -> &str {
-        &self.names.bucket
     }
 }
 

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use ekk_emulator::firehose::FailedFolder;
-use ekk_emulator::{Effect, Fault, Moment, Service};
+use ekk_emulator::{Effect, Fault, Service};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use nix::sys::signal::{Signal, kill};
@@ -43,7 +43,8 @@ fn raw(record: &str) -> String {
 }
 
 fn gzip(text: &str) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    // Not compressed, so that half of it is the same whatever the compressor.
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::none());
     encoder.write_all(text.as_bytes()).expect("memory");
     encoder.finish().expect("memory")
 }
@@ -76,9 +77,10 @@ fn numbers_or_none(stack: &Stack) -> usize {
 
 #[test]
 fn after_an_outage_every_document_comes_back_exactly_once() {
-    for (folder, spelled) in
-        [(FailedFolder::Hyphen, "AmazonOpenSearchService-failed/"), (FailedFolder::Underscore, "AmazonOpenSearchService_failed/")]
-    {
+    for (folder, spelled) in [
+        (FailedFolder::Hyphen, "AmazonOpenSearchService-failed/"),
+        (FailedFolder::Underscore, "AmazonOpenSearchService_failed/"),
+    ] {
         let stack = outage("stack: logs\n", folder, 25);
         assert!(stack.keys().iter().any(|key| key.starts_with(spelled)), "{:?}", stack.keys());
         let before = stack.keys();
@@ -121,34 +123,33 @@ fn what_is_bad_is_said_line_by_line_and_the_rest_comes_back() {
     };
     stack.put_object(&format!("{FOLDER}/readme.txt"), "not ours");
     stack.put_object(&format!("{FOLDER}/{}", name(1)), format!("{}garbage\n{}{}", good(1), good(2), good(3)));
-    let half = gzip(&(0..400).map(|number| good(1000 + number) + "\n").collect::<String>());
+    let half = gzip(&(0..40).map(|number| good(1000 + number) + "\n").collect::<String>());
     stack.put_object(&format!("{FOLDER}/{}.gz", name(2)), &half[..half.len() / 2]);
     stack.put_object(
         &format!("{FOLDER}/{}.gz", name(3)),
-        gzip(&[
-            failed(json!({"rawData": raw("not json\n"), "esDocumentId": "x"})),
-            failed(json!({"rawData": "*", "esDocumentId": "x"})),
-            failed(json!({"rawData": raw("{}"), "esIndexName": ".kibana_1"})),
-            failed(json!({"rawData": raw("{}"), "esIndexName": null})),
-            failed(json!({"rawData": raw("{\"number\":4,\n \"a\":1}\n"), "osDocumentId": 4, "esDocumentId": ""})),
-            failed(json!({"rawData": raw("{\"number\":5,\"asctime\":\"never\"}\n"), "esDocumentId": "5"})),
-            "{\"message\": \"no failed document\"}".to_owned(),
-        ].concat()),
+        gzip(
+            &[
+                failed(json!({"rawData": raw("not json\n"), "esDocumentId": "x"})),
+                failed(json!({"rawData": "*", "esDocumentId": "x"})),
+                failed(json!({"rawData": raw("{}"), "esIndexName": ".kibana_1"})),
+                failed(json!({"rawData": raw("{}"), "esIndexName": null})),
+                failed(json!({"rawData": raw("{\"number\":4,\n \"a\":1}\n"), "osDocumentId": 4, "esDocumentId": ""})),
+                failed(json!({"rawData": raw("{\"number\":5,\"asctime\":\"never\"}\n"), "esDocumentId": "5"})),
+                "{\"message\": \"no failed document\"}".to_owned(),
+            ]
+            .concat(),
+        ),
     );
     stack.put_object(&format!("{FOLDER}/{}.snappy", name(4)), b"\xff\x06\x00\x00sNaPpY".as_slice());
     stack.put_object(&format!("{FOLDER}/other-{}", name(5)), good(6));
     stack.put_object(&format!("processing-failed/2026/11/23/12/{}", name(6)), good(7));
     stack.put_object(&format!("elasticsearch-failed/2026/11/23/12/{}", name(7)), good(8));
     let ended = stack.ekk(&["replay"]).with(1);
-    // How much of a gzip that was cut can be read is the compressor's business.
+    insta::assert_snapshot!(steady(&ended));
     let there = stack.documents();
-    let restored = there.keys().filter(|id| id.starts_with("id-1") && id.len() > 4).count();
-    assert!((1..400).contains(&restored), "{restored}");
-    let text = steady(&ended)
-        .replace(&format!(" {} logs-", restored + 5), " [count] logs-")
-        .replace(&format!("after {} bytes", half.len() / 2), "after [half] bytes");
-    let text: Vec<&str> = text.lines().filter(|line| !line.contains("it ends in the middle")).collect();
-    insta::assert_snapshot!(text.join("\n").replace(&format!("at byte {}", 0), "at byte 0"));
+    // What stands whole in the half of the gzip.
+    let restored = there.keys().filter(|id| id.starts_with("id-10")).count();
+    assert!((1..40).contains(&restored), "{restored}");
     for id in ["id-1", "id-2", "id-3", "4", "id-8"] {
         assert!(there.contains_key(id), "{id}");
     }
@@ -168,11 +169,15 @@ fn an_empty_bucket_has_nothing_to_bring_back() {
 fn what_the_domain_takes_later_is_sent_again_and_the_rest_is_not() {
     let stack = outage("stack: logs\n", FailedFolder::Hyphen, 12);
     let control = &stack.account.control;
-    let mut fault = Fault::on(Service::Domain, "ESHttpPost", Effect::Error {
-        status: 429,
-        code: "es_rejected_execution_exception".to_owned(),
-        message: "the queue is full".to_owned(),
-    });
+    let mut fault = Fault::on(
+        Service::Domain,
+        "ESHttpPost",
+        Effect::Error {
+            status: 429,
+            code: "es_rejected_execution_exception".to_owned(),
+            message: "the queue is full".to_owned(),
+        },
+    );
     fault.path_contains = Some("_bulk".to_owned());
     control.fault(fault.first(2));
     control.clear_requests();
@@ -185,14 +190,6 @@ fn what_the_domain_takes_later_is_sent_again_and_the_rest_is_not() {
 #[test]
 fn a_run_that_is_interrupted_is_gone_through_again() {
     let stack = outage("stack: logs\n", FailedFolder::Hyphen, 2500);
-    let mut bulk = 0;
-    // The bucket is listed and read, the identity and the stack are asked for; the second bulk request hangs.
-    stack.account.control.clear_requests();
-    stack.ekk(&["replay", "--dry-run"]).with(0);
-    for request in stack.account.control.requests() {
-        bulk += usize::from(request.path.contains("_bulk"));
-    }
-    assert_eq!(bulk, 0);
     let mut fault = Fault::on(Service::Domain, "ESHttpPost", Effect::Delay(std::time::Duration::from_secs(600)));
     fault.path_contains = Some("_bulk".to_owned());
     stack.account.control.fault(fault.nth(2));
@@ -248,11 +245,14 @@ fn only_the_time_that_was_asked_for_is_brought_back() {
     let at = |number: u64, moment: &str| {
         let moment: jiff::Timestamp = moment.parse().expect("a time");
         let record = raw(&format!("{{\"number\":{number}}}"));
-        failed(json!({"rawData": record, "esDocumentId": number.to_string(), "arrivalTimestamp": moment.as_millisecond()}))
+        failed(
+            json!({"rawData": record, "esDocumentId": number.to_string(), "arrivalTimestamp": moment.as_millisecond()}),
+        )
     };
     let documents = [at(1, "2026-11-23T11:59:59Z"), at(2, "2026-11-23T12:00:00Z"), at(3, "2026-11-23T13:00:00Z")];
     stack.put_object(&format!("{FOLDER}/{}", name(1)), documents.concat());
-    let old = "AmazonOpenSearchService-failed/2020/01/01/00/logs-1-2020-01-01-00-00-00-0f8fad5b-d9cb-469f-a165-70867728950e";
+    let old =
+        "AmazonOpenSearchService-failed/2020/01/01/00/logs-1-2020-01-01-00-00-00-0f8fad5b-d9cb-469f-a165-70867728950e";
     stack.put_object(old, at(4, "2020-01-01T00:00:00Z"));
     let words = ["replay", "--since", "2026-11-23T12:00:00Z", "--until", "2026-11-23T13:00:00Z"];
     stack.ekk(&words).with(0).says("1  logs-2026-w48");

@@ -44,7 +44,6 @@ fn a_record_is_found_in_the_index_and_in_the_backup_and_removed_again() {
     // The name alone does, too; and a program reads the same.
     let ended = stack.ekk(&["verify", "logs", "-o", "json"]).with(0);
     let mut report: Value = serde_json::from_str(&ended.out).expect("JSON");
-    let report = &mut report["stacks"][0];
     assert_eq!(report["marker"]["value"].as_str().expect("a marker").len(), 32);
     report["marker"]["value"] = json!("[marker]");
     report["index"] = json!("[index]");
@@ -67,7 +66,8 @@ fn the_backup_has_a_buffer_of_its_own() {
 
 #[test]
 fn a_bucket_for_failures_alone_and_no_backup_are_said() {
-    let stack = Stack::instant("stack: logs\nbackup: { documents: FailedDocumentsOnly }\nindex: { rotation: NoRotation }\n");
+    let stack =
+        Stack::instant("stack: logs\nbackup: { documents: FailedDocumentsOnly }\nindex: { rotation: NoRotation }\n");
     insta::assert_snapshot!("failed_documents_only", steady(&stack.ekk(&["verify", "-q"])));
     let stack = Stack::instant("stack: logs\n");
     insta::assert_snapshot!("no_backup", steady(&stack.ekk(&["verify", "-q", "--no-backup"])));
@@ -85,15 +85,24 @@ fn a_record_that_the_mapping_refuses_is_lost_with_the_domains_own_words() {
 #[test]
 fn a_time_field_that_is_no_date_is_told() {
     let stack = Stack::instant("stack: logs\nindex: { rotation: NoRotation }\n");
+    // An index that was there before its template.
     let mapping = json!({"mappings": {"properties": {"asctime": {"type": "text"}}}});
-    stack.inside(async |plane| plane.put(Path::of(&["logs"]), &mapping).await.expect("an index"));
+    stack.inside(async |plane| {
+        plane.delete(Path::of(&["_index_template", "logs"])).await.expect("it goes");
+        plane.put(Path::of(&["logs"]), &mapping).await.expect("an index");
+    });
     insta::assert_snapshot!(steady(&stack.ekk(&["verify", "-q"])));
     assert_eq!(stack.documents().len(), 0, "it is removed all the same");
 }
 
 #[test]
 fn an_index_that_the_pattern_does_not_show_is_told() {
-    let stack = Stack::instant("stack: logs\ndashboards: { index_pattern: 'other-*' }\n");
+    let stack = Stack::instant("stack: logs\n");
+    let other = json!({"attributes": {"title": "other-*"}});
+    stack.inside(async |plane| {
+        let path = plane.engine().dashboards(&["api", "saved_objects", "index-pattern", "ekk-logs"]);
+        plane.put(path, &other).await.expect("it is changed");
+    });
     insta::assert_snapshot!(steady(&stack.ekk(&["verify", "-q"])));
 }
 
@@ -148,4 +157,14 @@ fn ctrl_c_says_what_remains() {
     kill(Pid::from_raw(child.0.id().try_into().expect("a process")), Signal::SIGINT).expect("it runs");
     let ended = end(&stack, child).with(130);
     insta::assert_snapshot!(steady(&ended));
+}
+
+#[test]
+fn on_the_local_aws_the_path_is_proved_within_seconds() {
+    let folder = crate::local::Folder::new();
+    let buffers = "stream: { buffer: { seconds: 1, mib: 1 } }\nbackup: { buffer: { seconds: 1, mib: 1 } }\n";
+    folder.0.write("ekk.yaml", format!("stack: logs\n{buffers}"));
+    folder.ekk(&["up", "--local", "-q"]).with(0);
+    folder.ekk(&["verify", "--local", "logs"]).with(0).says("The path works.");
+    folder.ekk(&["replay", "--local"]).with(0).says("Nothing to bring back");
 }

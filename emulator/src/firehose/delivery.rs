@@ -296,8 +296,10 @@ fn fail(world: &mut World, context: &Context<'_>, stream: &Stream, failed: Vec<(
     let Some(oldest) = failed.iter().map(|(one, ..)| one.record.arrived).min() else {
         return;
     };
-    let has_ids =
-        stream.destination.get("DocumentIdOptions").is_some_and(|one| one["DefaultDocumentIdFormat"] == "FIREHOSE_DEFAULT");
+    let has_ids = stream
+        .destination
+        .get("DocumentIdOptions")
+        .is_some_and(|one| one["DefaultDocumentIdFormat"] == "FIREHOSE_DEFAULT");
     let mut body = String::new();
     for (one, code, message) in &failed {
         let mut document = json!({
