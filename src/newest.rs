@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::error::{Error, Result};
-use crate::opensearch::{DataPlane, Hit, IndexState, Searched};
+use crate::opensearch::{Cause, DataPlane, Hit, IndexState, Searched};
 
 /// The most hits of one search (index.max_result_window).
 pub const MOST_HITS: usize = 10_000;
@@ -103,12 +103,12 @@ impl Wanted {
             filters.push(json!({"range": {time_field: range}}));
         }
         if let Some(least) = level {
-            // A text field finds a word in any case, a keyword in its own.
+            // A text field finds a word in any case, a keyword in its own, and a number (some libraries write one) would
+            // fail the query where it is not lenient.
             let words = LEVELS.iter().filter(|(_, level)| level >= least).map(|(word, _)| *word);
             let words: Vec<String> = words.flat_map(|word| [word.to_owned(), word.to_lowercase()]).collect();
-            let clauses = LEVEL_FIELDS.iter().flat_map(|field| words.iter().map(move |word| (field, word)));
-            let clauses: Vec<Value> = clauses.map(|(field, word)| json!({"match": {*field: word}})).collect();
-            filters.push(json!({"bool": {"should": clauses, "minimum_should_match": 1}}));
+            let query = words.join(" OR ");
+            filters.push(json!({"query_string": {"query": query, "fields": LEVEL_FIELDS, "lenient": true}}));
         }
         if let Some(query) = query {
             filters.push(json!({"query_string": {"query": query, "lenient": true}}));
@@ -125,7 +125,17 @@ fn by_time(time_field: &str, order: &str) -> Value {
     json!({time_field: {"order": order, "unmapped_type": "date", "missing": "_last"}})
 }
 
-/// Returns the newest records, oldest first; none where there is no index yet.
+/// What a look at the newest records gave.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Newest {
+    /// The records, oldest first.
+    pub found: Vec<Found>,
+    /// Why some may be missing, or stand in another order than that of their time.
+    pub but: Vec<String>,
+}
+
+/// Returns the newest records; none where there is no index yet. Where the time field is no date in an index, its records
+/// are missing, and where that is so in all of them, arrival is gone by; either is said.
 ///
 /// # Errors
 /// Fails where the domain does not answer, or refuses the query.
@@ -135,13 +145,33 @@ pub async fn newest(
     time_field: &str,
     wanted: &Wanted,
     most: usize,
-) -> Result<Vec<Found>> {
-    let sort = json!([by_time(time_field, "desc"), {"_seq_no": {"order": "desc"}}]);
-    let body = body(wanted.filters(time_field), sort, most.min(MOST_HITS));
-    let Some(searched) = plane.search(indices, &body).await? else { return Ok(Vec::new()) };
-    let mut found: Vec<Found> = whole(searched)?.into_iter().map(|hit| found(hit, 0)).collect();
+) -> Result<Newest> {
+    let by_arrival = json!({"_seq_no": {"order": "desc"}});
+    let filters = wanted.filters(time_field);
+    let size = most.min(MOST_HITS);
+    let sorted = body(filters.clone(), json!([by_time(time_field, "desc"), by_arrival]), size);
+    let (searched, mut but) = match plane.search(indices, &sorted).await {
+        Ok(searched) => (searched, Vec::new()),
+        Err(refusal) if refusal.cause == Cause::Other => {
+            let searched = plane.search(indices, &body(filters, json!([by_arrival]), size)).await;
+            // Where that fails as well, the sort was not the reason.
+            let Ok(searched) = searched else { return Err(refusal.into()) };
+            (searched, vec![format!("sorted by arrival, not by {time_field}: {}", refusal.error.message)])
+        }
+        Err(refusal) => return Err(refusal.into()),
+    };
+    let Some(Searched { hits, total: _, failed_shards }) = searched else { return Ok(Newest::default()) };
+    but.extend(failed_shards);
+    // Of two values the first is the time; one alone is a sequence number.
+    let mut found: Vec<Found> = hits
+        .into_iter()
+        .map(|hit| {
+            let time_at = if hit.sort.len() == 2 { 0 } else { 1 };
+            found(hit, time_at)
+        })
+        .collect();
     found.reverse();
-    Ok(found)
+    Ok(Newest { found, but })
 }
 
 /// What has come in so far, so that the next look finds what is new.
@@ -160,7 +190,7 @@ impl Followed {
     /// Fails where the domain does not answer.
     pub async fn from_now_on(plane: &DataPlane<'_>, indices: &str) -> Result<Self> {
         let mut followed = Self::default();
-        for index in plane.indices(indices).await? {
+        for index in plane.indices(indices).await?.into_iter().filter(|index| index.is_open) {
             for shard in 0..index.shards {
                 let again = usize::try_from(LOOKED_AT_AGAIN).unwrap_or(MOST_HITS);
                 let mut body = body(Vec::new(), json!([{"_seq_no": {"order": "desc"}}]), again);
@@ -184,8 +214,8 @@ impl Followed {
     /// Returns what has become visible since the last look, by its time.
     ///
     /// # Errors
-    /// Fails where the domain does not answer, or refuses the query. What was found before that is returned by no later
-    /// look only where this succeeded: nothing is lost by a failure.
+    /// Fails where the domain does not answer, or refuses the query. The next look finds everything that this one would
+    /// have found.
     pub async fn look(
         &mut self,
         plane: &DataPlane<'_>,
@@ -196,7 +226,7 @@ impl Followed {
         let mut new = Vec::new();
         let mut reached = Vec::new();
         let mut seen = Vec::new();
-        for index in plane.indices(indices).await? {
+        for index in plane.indices(indices).await?.into_iter().filter(|index| index.is_open) {
             if self.counts.get(&index.name) == Some(&counts(&index)) {
                 continue;
             }
@@ -206,9 +236,17 @@ impl Followed {
                 loop {
                     let mut filters = wanted.filters(time_field);
                     filters.push(json!({"range": {"_seq_no": {"gt": after}}}));
-                    let sort = json!([{"_seq_no": {"order": "asc"}}, by_time(time_field, "asc")]);
-                    let body = body(filters, sort, PAGE);
-                    let searched = plane.search_shard(&index.name, shard, &body).await?;
+                    let by_arrival = json!({"_seq_no": {"order": "asc"}});
+                    let sorted = body(filters.clone(), json!([by_arrival, by_time(time_field, "asc")]), PAGE);
+                    let searched = match plane.search_shard(&index.name, shard, &sorted).await {
+                        Ok(searched) => searched,
+                        // Where the time field is no date it cannot be sorted by; its records are shown without.
+                        Err(error) => {
+                            let by_arrival = body(filters, json!([by_arrival]), PAGE);
+                            let searched = plane.search_shard(&index.name, shard, &by_arrival).await;
+                            searched.map_err(|_| error)?
+                        }
+                    };
                     let hits = searched.map(whole).transpose()?.unwrap_or_default();
                     let is_last = hits.len() < PAGE;
                     for hit in hits {
@@ -301,9 +339,9 @@ mod tests {
         };
         let filters = wanted.filters("at");
         assert_eq!(filters[0], json!({"range": {"at": {"gte": 1000, "format": "epoch_millis"}}}));
-        let levels = filters[1]["bool"]["should"].as_array().expect("clauses");
-        assert_eq!(levels.len(), LEVEL_FIELDS.len() * 6);
-        assert_eq!(levels[0], json!({"match": {"levelname": "CRITICAL"}}));
+        let query = "CRITICAL OR critical OR FATAL OR fatal OR EMERGENCY OR emergency";
+        let levels = json!({"query_string": {"query": query, "fields": LEVEL_FIELDS, "lenient": true}});
+        assert_eq!(filters[1], levels);
         assert_eq!(filters[2], json!({"query_string": {"query": "a b", "lenient": true}}));
         assert_eq!(Wanted::default().filters("at"), Vec::<Value>::new());
     }

@@ -11,6 +11,10 @@ use serde_json::json;
 /// The most that one record may hold, before base64 (Firehose quotas: 1,000 KiB).
 pub const LARGEST_RECORD: usize = 1_024_000;
 
+/// The most that an object over several lines may take before its indentation is taken out; what goes on for longer never
+/// was one.
+const LARGEST_OBJECT: usize = 4 * LARGEST_RECORD;
+
 /// How many bytes of a file say whether it is text.
 const LOOKED_AT: usize = 8192;
 
@@ -37,6 +41,8 @@ pub struct Records {
     line: u64,
     /// The line that the last step began at.
     began: u64,
+    /// How far the object at the front of `ahead` was looked through.
+    scan: Scan,
     state: State,
     clock: fn() -> Zoned,
 }
@@ -69,7 +75,7 @@ impl Records {
         let is_gzip = fill(&mut plain)?.starts_with(&[0x1f, 0x8b]);
         let reader: Box<dyn BufRead + Send> =
             if is_gzip { Box::new(BufReader::new(MultiGzDecoder::new(plain))) } else { Box::new(plain) };
-        Ok(Self { reader, ahead: Vec::new(), line: 1, began: 1, state: State::Fresh, clock })
+        Ok(Self { reader, ahead: Vec::new(), line: 1, began: 1, scan: Scan::default(), state: State::Fresh, clock })
     }
 
     /// Returns the line that the last step began at, counted from 1.
@@ -141,7 +147,7 @@ impl Records {
     fn unreadable(&mut self, error: &io::Error) -> Step {
         self.state = State::Over;
         let lost = if self.ahead.is_empty() { None } else { Some(self.line) };
-        self.ahead.clear();
+        self.drop_ahead();
         let why = match error.kind() {
             io::ErrorKind::UnexpectedEof => "the gzip file ends in the middle; what follows is missing".to_owned(),
             io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => {
@@ -152,8 +158,14 @@ impl Records {
         Step::Fault { line: lost.or(Some(self.line)), why }
     }
 
+    fn drop_ahead(&mut self) {
+        self.ahead.clear();
+        self.scan = Scan::default();
+    }
+
     /// Takes the first line out of `ahead`, without its line break.
     fn take_line(&mut self) -> Vec<u8> {
+        self.scan = Scan::default();
         let end = self.ahead.iter().position(|byte| *byte == b'\n').map_or(self.ahead.len(), |end| end + 1);
         let rest = self.ahead.split_off(end);
         let mut line = std::mem::replace(&mut self.ahead, rest);
@@ -166,6 +178,7 @@ impl Records {
 
     /// Takes an object of `length` bytes off the front of `ahead`, and the rest of its line where that is blank.
     fn take_object(&mut self, length: usize) -> Vec<u8> {
+        self.scan = Scan::default();
         let mut object: Vec<u8> = self.ahead.drain(..length).collect();
         self.line += count_lines(&object);
         let blank = self.ahead.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\r')).count();
@@ -182,14 +195,14 @@ impl Records {
         let blank = self.ahead.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\r')).count();
         match self.ahead.get(blank) {
             None => {
-                self.ahead.clear();
+                self.drop_ahead();
                 return Next::Nothing;
             }
             Some(b'\n') => {
                 self.take_line();
                 return Next::Nothing;
             }
-            Some(b'{') if may_be_object(&self.ahead[blank..]) => match object_end(&self.ahead[blank..]) {
+            Some(b'{') if may_be_object(&self.ahead[blank..]) => match self.scan.end(&self.ahead[blank..]) {
                 Some(end) => match std::str::from_utf8(&self.ahead[blank..blank + end]) {
                     Ok(text) if serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok() => {
                         self.ahead.drain(..blank);
@@ -205,15 +218,15 @@ impl Records {
                         return Next::Step(Step::Fault { line, why });
                     }
                 },
-                None if self.state == State::Drained && self.ahead.len() <= LARGEST_RECORD => {
+                None if self.state == State::Drained && self.ahead.len() <= LARGEST_OBJECT => {
                     let line = Some(self.line);
-                    self.ahead.clear();
+                    self.drop_ahead();
                     return Next::Step(Step::Fault {
                         line,
                         why: "the JSON object that begins here does not end".into(),
                     });
                 }
-                None if self.ahead.len() <= LARGEST_RECORD => return Next::More,
+                None if self.ahead.len() <= LARGEST_OBJECT => return Next::More,
                 // It never was one: its first line is text.
                 None => {}
             },
@@ -286,7 +299,7 @@ impl Iterator for Records {
                         } else {
                             // It would have belonged to the object that was begun, which is now no object.
                             let begun = self.line;
-                            self.ahead.clear();
+                            self.drop_ahead();
                             self.line = line + 1;
                             return Some(too_long(begun, length));
                         }
@@ -345,34 +358,43 @@ fn is_array_of_objects(start: &[u8]) -> bool {
     bytes.next() == Some(&b'[') && bytes.next() == Some(&b'{') && bytes.next() == Some(&b'"')
 }
 
-/// Returns where the object that a text begins with ends, by its braces.
-fn object_end(text: &[u8]) -> Option<usize> {
-    let mut depth = 0_usize;
-    let mut is_string = false;
-    let mut is_escaped = false;
-    for (at, byte) in text.iter().enumerate() {
-        if is_string {
+/// Looks for the end of an object by its braces, line for line as the text grows.
+#[derive(Clone, Copy, Debug, Default)]
+struct Scan {
+    at: usize,
+    depth: usize,
+    is_string: bool,
+    is_escaped: bool,
+}
+
+impl Scan {
+    /// Returns where the object that a text begins with ends; the text is the same as at the last call, and may be longer.
+    fn end(&mut self, text: &[u8]) -> Option<usize> {
+        for byte in text.iter().skip(self.at) {
+            self.at += 1;
+            if self.is_string {
+                match byte {
+                    _ if self.is_escaped => self.is_escaped = false,
+                    b'\\' => self.is_escaped = true,
+                    b'"' => self.is_string = false,
+                    _ => {}
+                }
+                continue;
+            }
             match byte {
-                _ if is_escaped => is_escaped = false,
-                b'\\' => is_escaped = true,
-                b'"' => is_string = false,
+                b'"' => self.is_string = true,
+                b'{' | b'[' => self.depth += 1,
+                b'}' | b']' => {
+                    self.depth = self.depth.saturating_sub(1);
+                    if self.depth == 0 {
+                        return Some(self.at);
+                    }
+                }
                 _ => {}
             }
-            continue;
         }
-        match byte {
-            b'"' => is_string = true,
-            b'{' | b'[' => depth += 1,
-            b'}' | b']' => {
-                depth = depth.saturating_sub(1);
-                if depth == 0 {
-                    return Some(at + 1);
-                }
-            }
-            _ => {}
-        }
+        None
     }
-    None
 }
 
 /// Takes the line breaks and indentation out of a JSON text; its values stay as they were written.

@@ -10,11 +10,15 @@ use super::{mention, prepare};
 use crate::cli::{Format, Logs, Talk};
 use crate::error::{Error, Exit, Result};
 use crate::located::Depth;
-use crate::newest::{self, Followed, Found, MOST_HITS, Wanted};
-use crate::render::{self, BOLD};
+use crate::newest::{self, Followed, Found, MOST_HITS, Newest, Wanted};
+use crate::render::{self, BOLD, CHANGED};
+use crate::wait;
 
 /// Records that are shown where neither a number nor a time is asked for.
 const SHOWN: usize = 20;
+
+/// Which pause of the pace stands between two looks: a little under two seconds on AWS.
+const LOOKS_AGAIN: u32 = 3;
 
 /// Runs `ekk logs`.
 pub(super) async fn run(args: Logs, talk: Talk) -> Result<Exit> {
@@ -42,14 +46,17 @@ pub(super) async fn run(args: Logs, talk: Talk) -> Result<Exit> {
     );
     let show = Show { zone, time_field: time_field.clone(), format: args.output.format };
     // First what is old, then the newest: what comes in between is shown once, by either.
-    let mut followed = match args.follow {
-        true => Some(Followed::from_now_on(&plane, &expression).await?),
-        false => None,
-    };
-    let found = match most {
-        0 => Vec::new(),
+    let mut followed = None;
+    if args.follow {
+        followed = Some(Followed::from_now_on(&plane, &expression).await?);
+    }
+    let Newest { found, but } = match most {
+        0 => Newest::default(),
         most => newest::newest(&plane, &expression, &time_field, &wanted, most).await?,
     };
+    for why in but {
+        mention(talk, &format!("{CHANGED}!{CHANGED:#} {why}\n"));
+    }
     if let Some(followed) = &mut followed {
         found.iter().for_each(|found| followed.shown(found));
     }
@@ -64,10 +71,9 @@ pub(super) async fn run(args: Logs, talk: Talk) -> Result<Exit> {
         return Ok(end);
     }
     let Some(mut followed) = followed else { return Ok(Exit::Done) };
-    let pause = opened.session.pace().first * 4;
     let mut trouble: Option<String> = None;
     loop {
-        tokio::time::sleep(pause).await;
+        wait::pause(&opened.session.waiting, LOOKS_AGAIN).await;
         match followed.look(&plane, &expression, &time_field, &wanted).await {
             Ok(new) => {
                 if trouble.take().is_some() {

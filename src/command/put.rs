@@ -16,7 +16,7 @@ use super::up::interrupt;
 use super::{mention, prepare, print, print_json, tell};
 use crate::bytes::Bytes;
 use crate::cli::{Format, Put, Talk};
-use crate::error::{Error, Exit, Result};
+use crate::error::{Error, ErrorKind, Exit, Result};
 use crate::located::Depth;
 use crate::records::{Records, Step};
 use crate::render::{BAD, BOLD, counted, took};
@@ -34,7 +34,20 @@ const LISTED: usize = 1000;
 /// Runs `ekk put`.
 pub(super) async fn run(args: Put, talk: Talk) -> Result<Exit> {
     let sources = sources(&args)?;
-    let opened = prepare::open(Some(args.stack.as_os_str()), &args.place, talk, Depth::Stream).await?;
+    let opened = prepare::open(Some(args.stack.as_os_str()), &args.place, talk, Depth::Stream).await;
+    let opened = opened.map_err(|error| match error.kind {
+        // `ekk put app.log`: the log was read as a spec.
+        ErrorKind::InvalidSpec if args.files.is_empty() => {
+            error.hint(format!("the stack comes first: ekk put STACK {}", args.stack.display()))
+        }
+        ErrorKind::InvalidSpec
+        | ErrorKind::Failed
+        | ErrorKind::Denied
+        | ErrorKind::Usage
+        | ErrorKind::Refused
+        | ErrorKind::StillUnderWay
+        | ErrorKind::Interrupted => error,
+    })?;
     let stream = opened.stack.active_stream()?.clone();
     let name = opened.stack.names.stream.clone();
     mention(talk, &format!("{} · stack {BOLD}{}{BOLD:#}\n", opened.header, opened.stack.names.stack));

@@ -65,6 +65,8 @@ pub struct IndexState {
     pub name: String,
     /// `green`, `yellow` or `red`.
     pub health: String,
+    /// Whether it can be searched: a closed one cannot.
+    pub is_open: bool,
     /// Documents; 0 for a closed index, which does not tell.
     pub documents: u64,
     /// Documents that were deleted or replaced and are not merged away yet.
@@ -178,7 +180,8 @@ impl DataPlane<'_> {
     /// # Errors
     /// Fails when the domain does not answer.
     pub async fn indices(&self, expression: &str) -> Result<Vec<IndexState>> {
-        let query = [("format", "json"), ("bytes", "b"), ("h", "index,health,pri,docs.count,docs.deleted,store.size")];
+        let query =
+            [("format", "json"), ("bytes", "b"), ("h", "index,health,status,pri,docs.count,docs.deleted,store.size")];
         let answer = match self.get(Path::of(&["_cat", "indices", expression]), &query).await? {
             Found::Present(answer) => answer,
             Found::Absent => return Ok(Vec::new()),
@@ -251,6 +254,7 @@ fn index_state(line: &Value) -> IndexState {
     IndexState {
         name: text("index"),
         health: text("health"),
+        is_open: text("status") != "close",
         documents: number("docs.count"),
         deleted: number("docs.deleted"),
         bytes: number("store.size"),

@@ -399,16 +399,20 @@ impl Engine<'_> {
             "default_operator",
             "df",
             "from",
+            "preference",
             "q",
             "rest_total_hits_as_int",
             "search_type",
             "size",
             "sort",
+            "source",
+            "source_content_type",
             "track_total_hits",
         ])?;
         let mut search = Search::default();
-        search.read_body(ask.json()?.as_ref())?;
+        search.read_body(body_or_source(ask)?.as_ref())?;
         search.read_parameters(ask)?;
+        let only_shard = read_preference(ask)?;
         let names = self.resolve(ask, expression)?;
         let mut hits = Vec::new();
         for name in &names {
@@ -427,10 +431,18 @@ impl Engine<'_> {
                 sort.check(&index.mapping).map_err(shards_failed)?;
             }
             for (id, document) in self.documents(name) {
-                if document.searchable_at_milliseconds > now.as_millisecond() {
+                if document.searchable_at_milliseconds > now.as_millisecond()
+                    || only_shard.is_some_and(|shard| shard != shard_of(&id, index.shards()))
+                {
                     continue;
                 }
-                let candidate = Candidate { id: &id, index: name, source: &document.source, mapping: &index.mapping };
+                let candidate = Candidate {
+                    id: &id,
+                    index: name,
+                    source: &document.source,
+                    mapping: &index.mapping,
+                    sequence_number: document.sequence_number,
+                };
                 if !search.query.finds(candidate, now).map_err(shards_failed)? {
                     continue;
                 }
@@ -557,7 +569,13 @@ impl Engine<'_> {
                 continue;
             };
             for (id, document) in self.documents(name) {
-                let candidate = Candidate { id: &id, index: name, source: &document.source, mapping: &index.mapping };
+                let candidate = Candidate {
+                    id: &id,
+                    index: name,
+                    source: &document.source,
+                    mapping: &index.mapping,
+                    sequence_number: document.sequence_number,
+                };
                 if document.searchable_at_milliseconds <= now.as_millisecond()
                     && query.finds(candidate, now).map_err(shards_failed)?
                 {
@@ -631,6 +649,40 @@ impl Engine<'_> {
         let replicas = self.index(name).map_or(0, |index| index.replicas(self.data_nodes));
         json!({"total": 1 + replicas, "successful": (1 + replicas).min(self.data_nodes), "failed": 0})
     }
+}
+
+/// The body, or what stands in its place among the parameters of a GET.
+fn body_or_source(ask: Ask<'_>) -> Result<Option<Value>, Failure> {
+    let Some(source) = ask.parameter("source") else { return ask.json() };
+    if ask.parameter("source_content_type") != Some("application/json") {
+        return Err(Failure::new(
+            400,
+            "illegal_state_exception",
+            "source and source_content_type parameters are required".to_owned(),
+        ));
+    }
+    serde_json::from_str(source)
+        .map(Some)
+        .map_err(|error| Failure::new(400, "parse_exception", format!("[source] is not JSON: {error}")))
+}
+
+/// The one shard that is to be searched.
+fn read_preference(ask: Ask<'_>) -> Result<Option<i64>, Failure> {
+    match ask.parameter("preference") {
+        None => Ok(None),
+        Some(preference) => match preference.strip_prefix("_shards:").and_then(|shard| shard.parse().ok()) {
+            Some(shard) => Ok(Some(shard)),
+            None => {
+                Err(Failure::illegal_argument(format!("the local AWS does not support [preference] as [{preference}]")))
+            }
+        },
+    }
+}
+
+/// The shard that holds a document: by its id, evenly (FNV-1a; an engine's own hash is another).
+fn shard_of(id: &str, shards: i64) -> i64 {
+    let hash = id.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    i64::from(hash) % shards.max(1)
 }
 
 struct Counts {

@@ -17,6 +17,7 @@ pub(crate) struct Candidate<'a> {
     pub(crate) index: &'a str,
     pub(crate) source: &'a Value,
     pub(crate) mapping: &'a Mapping,
+    pub(crate) sequence_number: u64,
 }
 
 /// A query, checked and ready to be asked of documents.
@@ -378,7 +379,7 @@ impl Sort {
 
     /// Refuses what an index cannot be sorted by.
     pub(crate) fn check(&self, mapping: &Mapping) -> Result<(), Failure> {
-        if ["_doc", "_score", "_id"].contains(&self.field.as_str()) {
+        if ["_doc", "_score", "_id", "_seq_no"].contains(&self.field.as_str()) {
             return Ok(());
         }
         match mapping.leaf(&self.field) {
@@ -405,6 +406,7 @@ impl Sort {
             "_doc" => return None,
             "_score" => return Some(Term::Number(1.0)),
             "_id" => return Some(Term::Word(candidate.id.to_owned())),
+            "_seq_no" => return Some(sequence_number(candidate)),
             _ => {}
         }
         let (leaf, path) = candidate.mapping.leaf(&self.field)?;
@@ -523,6 +525,10 @@ fn each_field(
         let leaf = Leaf { kind: Kind::Keyword, parameters: Map::new(), fields: std::collections::BTreeMap::new() };
         return ask(&leaf, "_index");
     }
+    if field == "_seq_no" {
+        let leaf = Leaf { kind: Kind::Long, parameters: Map::new(), fields: std::collections::BTreeMap::new() };
+        return ask(&leaf, "_seq_no");
+    }
     if !field.contains('*') {
         return candidate.mapping.leaf(field).map_or(Ok(false), |(leaf, path)| ask(leaf, &path));
     }
@@ -542,7 +548,14 @@ fn terms_of(candidate: Candidate<'_>, leaf: &Leaf, path: &str) -> Vec<Term> {
     if path == "_index" {
         return vec![Term::Word(candidate.index.to_owned())];
     }
+    if path == "_seq_no" {
+        return vec![sequence_number(candidate)];
+    }
     values_at(candidate.source, path).into_iter().filter_map(|value| leaf.terms(value)).collect()
+}
+
+fn sequence_number(candidate: Candidate<'_>) -> Term {
+    Term::Whole(i64::try_from(candidate.sequence_number).unwrap_or(i64::MAX))
 }
 
 fn words_of(candidate: Candidate<'_>, leaf: &Leaf, path: &str) -> Vec<String> {

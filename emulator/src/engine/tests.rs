@@ -601,3 +601,34 @@ fn elasticsearch_and_opensearch_1_name_the_type() {
     assert_eq!(Domain::new("Elasticsearch_7.10").put("/a/_doc/1", &json!({})).1["_type"], "_doc");
     assert_eq!(Domain::new("OpenSearch_2.19").put("/a/_doc/1", &json!({})).1.get("_type"), None);
 }
+
+#[test]
+fn sequence_numbers_count_up_and_a_shard_can_be_searched_alone() {
+    let mut domain = Domain::new("OpenSearch_2.19");
+    let (status, _) = domain.put("/logs", &json!({"settings": {"index": {"number_of_shards": 3}}}));
+    assert_eq!(status, 200);
+    for number in 0..20 {
+        assert_eq!(domain.index("logs", &json!({"number": number})), None);
+    }
+    let source = json!({
+        "query": {"range": {"_seq_no": {"gt": 4}}}, "sort": [{"_seq_no": {"order": "asc"}}], "size": 100
+    });
+    let encoded: String = source.to_string().bytes().fold(String::new(), |text, byte| text + &format!("%{byte:02X}"));
+    let mut found = Vec::new();
+    for shard in 0..3 {
+        let path =
+            format!("/logs/_search?preference=_shards:{shard}&source={encoded}&source_content_type=application/json");
+        let (status, answer) = domain.get(&path);
+        assert_eq!(status, 200, "{answer}");
+        let hits = answer["hits"]["hits"].as_array().unwrap().clone();
+        let numbers: Vec<i64> = hits.iter().map(|hit| hit["sort"][0].as_i64().unwrap()).collect();
+        assert!(numbers.is_sorted() && !numbers.is_empty(), "{numbers:?}");
+        found.extend(numbers);
+    }
+    found.sort_unstable();
+    assert_eq!(found, (5..20).collect::<Vec<i64>>());
+    let (status, answer) = domain.get(&format!("/logs/_search?source={encoded}"));
+    assert_eq!((status, &answer["error"]["type"]), (400, &json!("illegal_state_exception")));
+    let (status, _) = domain.get("/logs/_search?preference=_local");
+    assert_eq!(status, 400);
+}
