@@ -520,7 +520,7 @@ at most. docs/troubleshooting.md explains every finding by its name.";
 pub struct Doctor {
     /// A YAML file, or the name of a stack that lives; without one `ekk.yaml` here
     #[arg(value_name = "STACK")]
-    pub stack: Option<OsString>,
+    pub stack: Option<std::ffi::OsString>,
 
     /// Where the stack lives.
     #[command(flatten)]

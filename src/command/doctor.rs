@@ -4,8 +4,7 @@ use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 
 use super::prepare::{self, Opened};
-use super::print;
-use super::single::print_stack;
+use super::{print, print_json};
 use crate::cli::{self, Format, Talk};
 use crate::doctor::look::{self, Subject};
 use crate::doctor::{self, Commands, NamedBy, Seen, Severity};
@@ -58,7 +57,7 @@ pub(super) async fn run(args: cli::Doctor, talk: Talk) -> Result<Exit> {
     match args.output.format {
         Format::Text => print(&render::doctor(&examined))?,
         Format::Markdown => print(&render::doctor_markdown(&examined))?,
-        Format::Json => print_stack(&render::doctor_json(&examined, exit))?,
+        Format::Json => print_json(&render::doctor_json(&examined, exit))?,
     }
     Ok(exit)
 }
