@@ -488,7 +488,7 @@ pub struct Replay {
 /// `ekk policy`.
 #[derive(Args, Debug)]
 pub struct Policy {
-    /// Whose permissions: producer (ships logs) or reader (looks at them)
+    /// Whose permissions: producer (ships logs), reader (looks at them) or operator (verify and replay, too)
     #[arg(value_name = "WHO", hide_possible_values = true)]
     pub who: Who,
 
@@ -508,6 +508,8 @@ pub enum Who {
     Producer,
     /// A person who looks at them.
     Reader,
+    /// Who looks after the stack.
+    Operator,
 }
 
 const ABOUT_DOCTOR: &str = "\

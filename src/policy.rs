@@ -16,6 +16,7 @@ const DOMAIN_ACCESS: &str = include_str!("../policies/domain-access.json");
 const BUCKET: &str = include_str!("../policies/bucket.json");
 const PRODUCER: &str = include_str!("../policies/producer.json");
 const READER: &str = include_str!("../policies/reader.json");
+const OPERATOR: &str = include_str!("../policies/operator.json");
 
 /// Statements of a bucket policy whose Sid begins so are ekk's own; all others are left alone.
 pub const OWN_PREFIX: &str = "ekk";
@@ -198,6 +199,19 @@ pub fn reader(grants: &ReaderGrants) -> Value {
         ("log_group_arn", Fill::One(log_group_arn)),
     ];
     fill(READER, &values)
+}
+
+/// Returns what who verifies a stack and brings its failed documents back needs, as IAM takes it: a reader's permissions, and
+/// those to write.
+#[must_use]
+pub fn operator(grants: &ReaderGrants) -> Value {
+    let mut document = reader(grants);
+    let values = [("stream_arn", Fill::One(&grants.stream_arn)), ("domain_arn", Fill::One(&grants.domain_arn))];
+    let mut own = fill(OPERATOR, &values);
+    if let (Some(statements), Some(own)) = (document["Statement"].as_array_mut(), own["Statement"].as_array_mut()) {
+        statements.append(own);
+    }
+    document
 }
 
 /// Returns ekk's own statements of the bucket policy by Sid, canonical: nothing without TLS.

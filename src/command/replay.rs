@@ -81,6 +81,8 @@ async fn replay_opened(args: &cli::Replay, window: Window, talk: Talk, opened: O
     let stack = &located.names.stack;
     let outside = outside_the_pattern(&located, &report);
     match args.output.format {
+        // Where nothing was read, the error says it all.
+        Format::Text if error.is_some() && report.objects == 0 => {}
         Format::Text => print(&render::replay(&report, mode, exit, &header, stack, &place))?,
         Format::Markdown => {
             let text = render::replay(&report, mode, exit, &header, stack, &place);

@@ -269,3 +269,15 @@ fn a_missing_permission_is_named() {
         assert_eq!(numbers_or_none(&stack), 0, "{name}");
     }
 }
+
+#[test]
+fn an_operator_may_do_what_a_reader_may_and_write_what_the_two_commands_write() {
+    let stack = Stack::instant("stack: logs\n");
+    let policy = |who: &str| -> Vec<Value> {
+        let document: Value = serde_json::from_str(&stack.ekk(&["policy", who, "logs"]).with(0).out).expect("JSON");
+        document["Statement"].as_array().expect("statements").clone()
+    };
+    let (reader, operator) = (policy("reader"), policy("operator"));
+    assert_eq!(operator[..reader.len()], reader);
+    insta::assert_json_snapshot!(operator[reader.len()..]);
+}
