@@ -26,6 +26,7 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use aws_types::app_name::AppName;
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 use tokio::sync::{Mutex, OnceCell};
 
@@ -130,6 +131,11 @@ impl Aws {
         let Some(region) = config.region().map(ToString::to_string) else {
             return Err(Error::usage("no region: neither the spec nor the AWS configuration names one")
                 .hint("write `region: eu-west-1` into the spec, pass --region, or set AWS_REGION"));
+        };
+        // Who reads CloudTrail sees what made a call, unless the configuration names something of its own (sdk_ua_app_id).
+        let config = match (config.app_name(), AppName::new("ekk")) {
+            (None, Ok(name)) => config.into_builder().app_name(name).build(),
+            (Some(_), _) | (None, Err(_)) => config,
         };
         let config = match local {
             // A variable such as AWS_ENDPOINT_URL_S3 would win over the endpoint that is set here.

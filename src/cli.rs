@@ -38,20 +38,27 @@ impl Cli {
     }
 }
 
-/// Flags that every command takes.
+/// Flags that every command takes. They stand last in every help, whatever its own flags are.
 #[derive(Args, Clone, Copy, Debug)]
 #[command(next_help_heading = "Output")]
 pub struct Talk {
     /// Say only results and errors
-    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    #[arg(short, long, global = true, conflicts_with = "verbose", display_order = 100)]
     pub quiet: bool,
 
     /// Say more: every setting, defaults included
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, display_order = 101)]
     pub verbose: bool,
 
     /// When to use colour: auto, always or never; NO_COLOR is honoured
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_possible_values = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        hide_possible_values = true,
+        display_order = 102
+    )]
     pub color: Color,
 }
 
@@ -109,6 +116,10 @@ pub enum Command {
     /// Print the IAM permissions of who ships to a stack, or of who looks at it
     Policy(Policy),
 
+    /// Open the stack's Dashboards in a browser, signed with your credentials
+    #[command(after_help = ABOUT_DASHBOARDS)]
+    Dashboards(Dashboards),
+
     /// Check the file alone, offline
     Validate(Validate),
 
@@ -165,6 +176,10 @@ TIME is how long ago (90s, 10m, 2h, 7d) or a time (2026-11-24, \"2026-11-24 10:3
 it names no zone). It is when Firehose got the record; with --all, the time of the whole object.
 
 Exit codes: 0 everything is in the domain, 1 something is not.";
+
+const ABOUT_DASHBOARDS: &str = "\
+It listens on 127.0.0.1 until Ctrl-C and prints the address, whose token lets a browser in. Nothing of the domain is \
+opened to anybody else.";
 
 /// Anything that follows a word of another tool.
 #[derive(Args, Debug)]
@@ -495,6 +510,30 @@ pub struct Policy {
     /// A YAML file, or the name of a stack that lives; without one `ekk.yaml` here
     #[arg(value_name = "STACK")]
     pub stack: Option<std::ffi::OsString>,
+
+    /// Where the stacks live.
+    #[command(flatten)]
+    pub place: Place,
+}
+
+/// `ekk dashboards`.
+#[derive(Args, Debug)]
+pub struct Dashboards {
+    /// A YAML file, `-`, or the name of a stack that lives in this account and region; without one `ekk.yaml` here
+    #[arg(value_name = "STACK")]
+    pub stack: Option<PathBuf>,
+
+    /// The port on loopback; without it the stack's own, which is always the same, else a free one
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub port: Option<u16>,
+
+    /// Hand on only what is known to read; saving, importing and deleting are refused
+    #[arg(long)]
+    pub read_only: bool,
+
+    /// Print the address and open no browser
+    #[arg(long)]
+    pub no_open: bool,
 
     /// Where the stack lives.
     #[command(flatten)]

@@ -2,6 +2,7 @@
 
 mod confirm;
 mod doctor;
+mod dashboards;
 mod down;
 mod list;
 mod local;
@@ -47,6 +48,7 @@ pub async fn run(cli: Cli) -> Exit {
         Command::Verify(args) => verify::run(args, talk).await,
         Command::Replay(args) => replay::run(args, talk).await,
         Command::Doctor(args) => doctor::run(args, talk).await,
+        Command::Dashboards(args) => dashboards::run(args, talk).await,
         Command::Validate(args) => validate::run(&args, talk),
         Command::Schema => schema::run(),
         Command::Local(args) => local::run(args, talk).await,

@@ -52,6 +52,7 @@ pub mod aws;
 pub mod opensearch;
 pub mod retry;
 
+pub mod dashboards;
 pub mod local;
 pub mod losses;
 

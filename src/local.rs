@@ -327,6 +327,7 @@ impl Home {
             account: ACCOUNT.to_owned(),
             timing: Timing::newcomer(),
             recording: Recording::Nothing,
+            exchanges: ekk_emulator::recorder::folder(),
         };
         let failed = |error: std::io::Error| Error::failed(format!("the local AWS could not start: {error}"));
         match (port, last) {

@@ -2,6 +2,7 @@
 //! query parameters on a POST: a domain ignores them there.
 
 mod documents;
+pub mod forward;
 
 use std::fmt;
 use std::fmt::Write as _;
@@ -91,6 +92,8 @@ pub enum Cause {
     Unreachable,
     /// 429, 502, 503 or 504.
     Busy,
+    /// 500: it may pass at once, or stand for a fault that no waiting heals.
+    InternalError,
     /// 401, a redirect, or a page where JSON is due: a login page stands in front.
     NotAuthenticated,
     /// 403.
@@ -118,6 +121,7 @@ impl Refusal {
         match self.cause {
             Cause::Unreachable | Cause::Busy => true,
             Cause::Credentials
+            | Cause::InternalError
             | Cause::NotAuthenticated
             | Cause::Forbidden
             | Cause::NotFound
@@ -131,7 +135,7 @@ impl Refusal {
 /// How often a request is tried while the domain is unreachable or busy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Patience {
-    /// Once: the caller polls.
+    /// The caller polls.
     Once,
     /// A few times: a read that fails is merely unknown.
     Reading,
@@ -140,11 +144,24 @@ enum Patience {
 }
 
 impl Patience {
-    fn attempts(self) -> u32 {
-        match self {
-            Self::Once => 1,
-            Self::Reading => 3,
-            Self::Writing => 8,
+    /// Returns how often a request is tried that ends with this cause.
+    fn attempts(self, cause: Cause) -> u32 {
+        match (cause, self) {
+            (Cause::Unreachable | Cause::Busy, Self::Once) => 1,
+            (Cause::Unreachable | Cause::Busy, Self::Reading) => 3,
+            (Cause::Unreachable | Cause::Busy, Self::Writing) => 8,
+            // For one who polls, too: what stays is an error at once, and not after minutes.
+            (Cause::InternalError, Self::Once | Self::Reading | Self::Writing) => 3,
+            (
+                Cause::Credentials
+                | Cause::NotAuthenticated
+                | Cause::Forbidden
+                | Cause::NotFound
+                | Cause::Conflict
+                | Cause::NoDashboards
+                | Cause::Other,
+                Self::Once | Self::Reading | Self::Writing,
+            ) => 1,
         }
     }
 }
@@ -252,6 +269,7 @@ impl<'s> DataPlane<'s> {
                 Cause::Credentials => Err(error),
                 Cause::Unreachable
                 | Cause::Busy
+                | Cause::InternalError
                 | Cause::NotAuthenticated
                 | Cause::Forbidden
                 | Cause::Conflict
@@ -274,6 +292,20 @@ impl<'s> DataPlane<'s> {
     pub async fn has_dashboards(&self) -> Result<()> {
         match self.exchange(&Request::get(self.engine.dashboards_settings(), &[]), Patience::Once).await {
             Err(Refusal { cause: Cause::NoDashboards, error }) => Err(error),
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+
+    /// Asks once for something inside. A domain in change says nothing for good: its access policy may be what changes.
+    ///
+    /// # Errors
+    /// Fails where the caller is not let in by IAM, by the plugin inside or by a login page, which no waiting changes.
+    pub async fn lets_in(&self, path: Path) -> Result<()> {
+        if self.session.domain(&self.domain).await?.is_some_and(|status| status.processing() == Some(true)) {
+            return Ok(());
+        }
+        match self.exchange(&Request::get(path, &[]), Patience::Once).await {
+            Err(Refusal { cause: Cause::Forbidden | Cause::NotAuthenticated, error }) => Err(error),
             Ok(_) | Err(_) => Ok(()),
         }
     }
@@ -303,7 +335,7 @@ impl<'s> DataPlane<'s> {
     /// Writes with PUT.
     ///
     /// # Errors
-    /// Fails on every status but 2xx; 429, 502, 503, 504 and a lost connection are retried first.
+    /// Fails on every status but 2xx; 429, 5xx and a lost connection are retried first.
     pub async fn put(&self, path: Path, body: &Value) -> Result<Value, Refusal> {
         self.exchange(&Request::with_body(Method::PUT, path, body), Patience::Writing).await
     }
@@ -339,9 +371,7 @@ impl<'s> DataPlane<'s> {
             attempt += 1;
             match outcome {
                 Err(refusal)
-                    if refusal.is_transient()
-                        && attempt < patience.attempts()
-                        && !self.session.waiting.deadline.is_over() =>
+                    if attempt < patience.attempts(refusal.cause) && !self.session.waiting.deadline.is_over() =>
                 {
                     pause(&self.session.waiting, attempt - 1).await;
                 }
@@ -481,6 +511,35 @@ impl Engine {
         }
     }
 
+    /// Returns where Dashboards or Kibana begin below the domain's endpoint.
+    #[must_use]
+    pub fn dashboards_base(self) -> &'static str {
+        match self.family {
+            Family::OpenSearch => "/_dashboards",
+            Family::Elasticsearch => "/_plugin/kibana",
+        }
+    }
+
+    /// Returns the address of Discover below the domain's endpoint, on an index pattern where one is named by its id.
+    /// OpenSearch Dashboards since 2.10 turn this form into their own; Kibana 7 keeps it for old links. The tenant is named
+    /// because it may be a private one by default, where the pattern is not.
+    #[must_use]
+    pub fn discover(self, index_pattern: Option<&str>) -> String {
+        let mut address = format!("{}/app/", self.dashboards_base());
+        address.push_str(match self.family {
+            Family::OpenSearch => "discover?security_tenant=global#/",
+            Family::Elasticsearch => "kibana?security_tenant=global#/discover",
+        });
+        if let Some(id) = index_pattern {
+            // Rison: in quotes `!` escapes itself and a quote.
+            let quoted = id.replace('!', "!!").replace('\'', "!'");
+            address.push_str("?_a=(index:'");
+            push_encoded(&mut address, quoted.as_bytes());
+            address.push_str("')");
+        }
+        address
+    }
+
     /// Returns a path inside Dashboards or Kibana. The old path only redirects after an upgrade, and a redirect would
     /// spoil the signature, so the path follows the live engine.
     #[must_use]
@@ -537,16 +596,16 @@ fn encode(segments: &[&str]) -> String {
     let mut path = String::new();
     for segment in segments {
         path.push('/');
-        push_encoded(&mut path, segment);
+        push_encoded(&mut path, segment.as_bytes());
     }
     path
 }
 
 /// Encodes all but RFC 3986's unreserved characters, as Signature Version 4 wants it.
-fn push_encoded(out: &mut String, text: &str) {
-    for byte in text.bytes() {
+fn push_encoded(out: &mut String, bytes: &[u8]) {
+    for byte in bytes {
         match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(*byte)),
             _ => {
                 let _ = write!(out, "%{byte:02X}");
             }
@@ -572,9 +631,9 @@ impl Request {
         let mut encoded = String::new();
         for (key, value) in query {
             encoded.push(if encoded.is_empty() { '?' } else { '&' });
-            push_encoded(&mut encoded, key);
+            push_encoded(&mut encoded, key.as_bytes());
             encoded.push('=');
-            push_encoded(&mut encoded, value);
+            push_encoded(&mut encoded, value.as_bytes());
         }
         Self { method: Method::GET, path, query: encoded, media_type: JSON, body: Vec::new() }
     }
@@ -703,6 +762,7 @@ fn judge(request: &Request, answer: Answer, domain_arn: &str) -> Result<Value, R
         403 => Err(forbidden(request, &told(), domain_arn)),
         404 if json.is_some() => Err(refused(Cause::NotFound, &format!("{status} {}", told()))),
         409 => Err(refused(Cause::Conflict, &format!("{status} {}", told()))),
+        500 => Err(refused(Cause::InternalError, &format!("{status} {}", told()))),
         429 | 502 | 503 | 504 => Err(refused(Cause::Busy, &format!("{status} {}", told()))),
         _ => {
             let text = told();
@@ -739,7 +799,7 @@ fn forbidden(request: &Request, text: &str, domain_arn: &str) -> Refusal {
         )
     } else if low.contains("cluster_block") || low.contains("forbidden/") {
         error.hint("the domain blocks writes: its disk is nearly full, or it is short of memory")
-    } else if low.contains("signature") || low.contains("security token") || low.contains("expired") {
+    } else if speaks_of_credentials(&low) {
         error.hint("AWS does not take these credentials: log in again, and check AWS_PROFILE and this machine's clock")
     } else {
         error.hint(format!(
@@ -749,12 +809,27 @@ fn forbidden(request: &Request, text: &str, domain_arn: &str) -> Refusal {
     Refusal { cause: Cause::Forbidden, error }
 }
 
+/// Tells whether a 403, in lower case, is about the credentials or the signature and not about what they may do.
+fn speaks_of_credentials(low: &str) -> bool {
+    ["signature", "security token", "expired", "unrecognizedclient", "invalidclienttokenid"]
+        .iter()
+        .any(|word| low.contains(word))
+}
+
 /// Returns code and text of an answer in JSON, in the words of the engine, of Dashboards or of AWS's front.
 fn told(json: &Value) -> String {
     let text = |value: &Value| value.as_str().map(ToOwned::to_owned);
     let error = &json["error"];
+    // What is wrong with a template stands in the innermost cause only.
+    let mut cause = &error["caused_by"];
+    while cause["caused_by"].is_object() {
+        cause = &cause["caused_by"];
+    }
     let joined = match (text(&error["type"]), text(&error["reason"])) {
-        (Some(code), Some(reason)) => Some(format!("{code}: {reason}")),
+        (Some(code), Some(reason)) => Some(match text(&cause["reason"]) {
+            Some(cause) if !reason.contains(&cause) => format!("{code}: {reason}: {cause}"),
+            Some(_) | None => format!("{code}: {reason}"),
+        }),
         (Some(only), None) | (None, Some(only)) => Some(only),
         (None, None) => None,
     };
@@ -861,6 +936,19 @@ mod tests {
     }
 
     #[test]
+    fn discover_opens_on_the_pattern_in_the_form_that_every_release_takes() {
+        assert_eq!(
+            engine("OpenSearch_2.19").discover(Some("ekk-logs")),
+            "/_dashboards/app/discover?security_tenant=global#/?_a=(index:'ekk-logs')"
+        );
+        assert_eq!(
+            engine("Elasticsearch_7.10").discover(Some("it's a !")),
+            "/_plugin/kibana/app/kibana?security_tenant=global#/discover?_a=(index:'it%21%27s%20a%20%21%21')"
+        );
+        assert_eq!(engine("OpenSearch_1.3").discover(None), "/_dashboards/app/discover?security_tenant=global#/");
+    }
+
+    #[test]
     fn a_path_is_signed_as_it_is_sent() {
         let request = Request::with_body(
             Method::POST,
@@ -938,6 +1026,17 @@ mod tests {
         assert_eq!(
             inside.error.message,
             "GET /_index_template/logs: 403 security_exception: no permissions for [indices:admin/index_template/get] and User"
+        );
+    }
+
+    #[test]
+    fn the_innermost_cause_is_told_too() {
+        // As OpenSearch 2.19.1 answers a template with an unknown type.
+        let body = r#"{"error":{"root_cause":[{"type":"illegal_argument_exception","reason":"composable template [logs] template after composition is invalid"}],"type":"illegal_argument_exception","reason":"composable template [logs] template after composition is invalid","caused_by":{"type":"illegal_argument_exception","reason":"invalid composite mappings for [logs]","caused_by":{"type":"mapper_parsing_exception","reason":"Failed to parse mapping [_doc]: No handler for type [strange] declared on field [a]","caused_by":{"type":"mapper_parsing_exception","reason":"No handler for type [strange] declared on field [a]"}}}},"status":400}"#;
+        assert_eq!(
+            refusal(400, "application/json", body).error.message,
+            "GET /_index_template/logs: 400 illegal_argument_exception: composable template [logs] template after \
+             composition is invalid: No handler for type [strange] declared on field [a]"
         );
     }
 

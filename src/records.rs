@@ -80,7 +80,7 @@ impl Records {
 
     /// Returns the line that the last step began at, counted from 1.
     #[must_use]
-    pub fn line(&self) -> u64 {
+    pub fn began_at(&self) -> u64 {
         self.began
     }
 

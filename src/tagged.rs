@@ -50,7 +50,9 @@ pub async fn stacks(session: &Session, which: Which<'_>) -> Result<BTreeMap<Stri
             stacks.entry(stack).or_default().push(found);
         }
     }
-    stacks.values_mut().for_each(|resources| resources.sort());
+    for resources in stacks.values_mut() {
+        resources.sort();
+    }
     Ok(stacks)
 }
 

@@ -12,6 +12,7 @@ const LAYERS: [&[&str]; 6] = [
     &["main"],
     &["cli", "command"],
     &[
+        "dashboards",
         "local",
         "losses",
         "replay",

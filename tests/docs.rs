@@ -19,7 +19,7 @@ fn read(path: &str) -> String {
 
 #[test]
 fn the_help_in_the_papers_is_what_the_binary_prints() {
-    const COMMANDS: [&[&str]; 18] = [
+    const COMMANDS: [&[&str]; 19] = [
         &[],
         &["up"],
         &["plan"],
@@ -31,6 +31,7 @@ fn the_help_in_the_papers_is_what_the_binary_prints() {
         &["policy"],
         &["verify"],
         &["replay"],
+        &["dashboards"],
         &["validate"],
         &["schema"],
         &["local"],

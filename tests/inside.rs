@@ -1,5 +1,5 @@
 //! What is inside a domain, end to end over real HTTP: the index template and the index pattern are made, read back,
-//! changed and deleted, against the emulated engines here and against real ones where they run.
+//! changed and deleted, against the emulated engines; `tests/engines/` has the real ones.
 
 mod stand_in;
 
@@ -141,92 +141,6 @@ fn pointers<T: Settings>(before: &T, after: &T) -> Vec<String> {
     let (before, after) = (json(before), json(after));
     let keys = after.as_object().expect("an object").keys();
     keys.filter(|key| before[key.as_str()] != after[key.as_str()]).map(|key| format!("/{key}")).collect()
-}
-
-async fn life_of_a_template(stand_in: &StandIn) {
-    let session = stand_in.session().await;
-    IndexTemplateSettings::create(&session, &names(), &template()).await.expect("created");
-    let before = present::<IndexTemplateSettings>(stand_in).await;
-    assert_eq!(before.settings, template().settings);
-    assert_eq!(before.owner, Owner::Ours);
-    let ready = IndexTemplateSettings::readiness(&session, &names(), Goal::InForce).await.expect("an answer");
-    assert_eq!(ready, Readiness::Ready);
-
-    let changes: [fn(&mut IndexTemplateSettings); 6] = [
-        |after| after.replicas = 1,
-        |after| after.shards = 2,
-        |after| after.priority = 120,
-        |after| after.refresh_interval = Some("5s".to_owned()),
-        |after| after.total_fields_limit = Some(3000),
-        |after| after.mappings = mappings("time", TimeFormat::EpochMillis, &BTreeMap::new()),
-    ];
-    for change in changes {
-        let before = present::<IndexTemplateSettings>(stand_in).await;
-        let mut after = Managed { settings: before.settings.clone(), tags: BTreeMap::new() };
-        change(&mut after.settings);
-        let pointers = pointers(&before.settings, &after.settings);
-        assert_eq!(pointers.len(), 1);
-        IndexTemplateSettings::update(&session, &names(), &before, &after, &pointers).await.expect("updated");
-        assert_eq!(present::<IndexTemplateSettings>(stand_in).await.settings, after.settings);
-    }
-
-    // Who manages less changes less.
-    let before = present::<IndexTemplateSettings>(stand_in).await;
-    let mut after = Managed { settings: before.settings.clone(), tags: BTreeMap::new() };
-    (after.settings.refresh_interval, after.settings.replicas) = (None, 0);
-    let replicas = ["/replicas".to_owned()];
-    IndexTemplateSettings::update(&session, &names(), &before, &after, &replicas).await.expect("updated");
-    let live = present::<IndexTemplateSettings>(stand_in).await.settings;
-    assert_eq!((live.refresh_interval.as_deref(), live.replicas), (Some("5s"), 0));
-
-    IndexTemplateSettings::delete(&session, &names(), &before).await.expect("deleted");
-    IndexTemplateSettings::delete(&session, &names(), &before).await.expect("deleted again");
-    assert!(is_absent::<IndexTemplateSettings>(stand_in).await);
-    let gone = IndexTemplateSettings::readiness(&session, &names(), Goal::Gone).await.expect("an answer");
-    assert_eq!(gone, Readiness::Ready);
-}
-
-#[tokio::test]
-async fn a_template_lives_in_every_engine() {
-    for version in ENGINES {
-        life_of_a_template(&domain(version, emulated(version)).await).await;
-    }
-}
-
-/// `EKK_REAL_ENGINES=OpenSearch_2.19@127.0.0.1:9201,…` names engines without security that this test may write to.
-#[tokio::test]
-#[ignore = "needs real engines, named in EKK_REAL_ENGINES"]
-async fn a_template_lives_in_real_engines() {
-    let engines = std::env::var("EKK_REAL_ENGINES").expect("EKK_REAL_ENGINES");
-    for engine in engines.split(',') {
-        let (version, address) = engine.split_once('@').expect("ENGINE@HOST:PORT");
-        let address = address.to_owned();
-        let stand_in = domain(version, move |came| forwarded(&address, came)).await;
-        life_of_a_template(&stand_in).await;
-    }
-}
-
-/// Sends a request on over a connection of its own.
-fn forwarded(address: &str, came: &Came) -> Answer {
-    use std::io::{Read as _, Write as _};
-    let mut connection = std::net::TcpStream::connect(address).expect("a connection");
-    let mut head = format!("{} {} HTTP/1.0\r\nhost: {address}\r\n", came.method, came.path);
-    if let Some(content_type) = came.header("content-type") {
-        head.push_str(&format!("content-type: {content_type}\r\n"));
-    }
-    head.push_str(&format!("content-length: {}\r\n\r\n", came.body.len()));
-    connection.write_all(&[head.as_bytes(), &came.body].concat()).expect("sent");
-    let mut answer = String::new();
-    connection.read_to_string(&mut answer).expect("an answer");
-    let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
-    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
-    let content_type = head
-        .lines()
-        .filter_map(|line| line.split_once(':'))
-        .find(|(name, _)| name.eq_ignore_ascii_case("content-type"))
-        .map(|(_, value)| value.trim().to_owned())
-        .unwrap_or_default();
-    Answer::new(status, &content_type, body.to_owned())
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
-//! The part of OpenSearch Dashboards, and of Kibana before it, that answers programs: saved objects and settings.
-//! There is no user interface: every other path is a 404.
+//! The part of OpenSearch Dashboards, and of Kibana before it, that answers programs: saved objects and settings. There
+//! is no user interface but a stand-in for Discover; every other path is a 404.
+
+pub(crate) mod discover;
 
 use std::collections::BTreeMap;
 

@@ -12,6 +12,7 @@ use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use crate::{
     clock::Clock,
     control::{Control, Recording},
+    recorder::{self, Recorder},
     server::{self, Held, Shared},
     store::Store,
     timing::Timing,
@@ -31,10 +32,12 @@ pub struct Options {
     pub timing: Timing,
     /// Whether requests are kept for [`Control::requests`].
     pub recording: Recording,
+    /// The folder that every exchange is written into ([`crate::recorder`]).
+    pub exchanges: Option<PathBuf>,
 }
 
 impl Options {
-    /// An emulator in memory on a free port, which records its requests.
+    /// An emulator in memory on a free port, which records its requests, also where `EKK_RECORD` says.
     #[must_use]
     pub fn in_memory(timing: Timing) -> Self {
         Self {
@@ -43,6 +46,7 @@ impl Options {
             account: "000000000000".to_owned(),
             timing,
             recording: Recording::Everything,
+            exchanges: recorder::folder(),
         }
     }
 }
@@ -64,7 +68,7 @@ impl Emulator {
     /// The address is not loopback or taken, the account is not 12 digits, or the state folder is unreadable, of
     /// another version, or in use by another process ([`io::ErrorKind::WouldBlock`]).
     pub async fn start(options: Options) -> io::Result<Self> {
-        let Options { listen, state, account, timing, recording } = options;
+        let Options { listen, state, account, timing, recording, exchanges } = options;
         if !listen.ip().is_loopback() {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
@@ -78,6 +82,7 @@ impl Emulator {
             Some(folder) => Store::open(folder)?,
             None => (World::default(), Store::in_memory()),
         };
+        let recorder = exchanges.map(|folder| Recorder::create(&folder, "emulator")).transpose()?;
         let listener = TcpListener::bind(listen).await?;
         let (stopping, stopped) = watch::channel(false);
         let shared = Arc::new(Shared {
@@ -87,6 +92,7 @@ impl Emulator {
             clock: Clock::default(),
             held: Mutex::new(Held { world, store, before_last_write: None }),
             orders: Mutex::new(crate::control::Orders::new(recording)),
+            recorder,
             stopped,
         });
         let accepting = tokio::spawn(server::accept(listener, Arc::clone(&shared)));

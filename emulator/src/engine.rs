@@ -234,10 +234,10 @@ impl Engine<'_> {
             (["_cat", "indices"], Verb::Get) => Ok(self.cat_indices(ask, "*", now)?),
             (["_cat", "indices", index], Verb::Get) => Ok(self.cat_indices(ask, index, now)?),
             (["_index_template"], Verb::Get) if self.version.has_composable_templates() => {
-                Ok(self.get_composable(ask, "*")?.into())
+                Ok(self.get_composable(ask, None)?)
             }
             (["_index_template", name], _) if self.version.has_composable_templates() => match method {
-                Verb::Get | Verb::Head => Ok(self.get_composable(ask, name)?.into()),
+                Verb::Get | Verb::Head => Ok(self.get_composable(ask, Some(name))?),
                 Verb::Put | Verb::Post => Ok(self.put_composable(ask, name)?.into()),
                 Verb::Delete => Ok(self.delete_composable(ask, name)?.into()),
             },

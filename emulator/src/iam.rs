@@ -259,14 +259,14 @@ pub(crate) fn handle(world: &mut World, context: &Context<'_>, request: &Request
 }
 
 fn create_role(world: &mut World, context: &Context<'_>, request: &Request, form: &Form) -> Result<String, Failure> {
-    let name = role_name(form)?;
-    let path = checked_path(form)?;
-    let trust = form.required("AssumeRolePolicyDocument")?;
+    let name = form.required("RoleName");
+    let path = form.get("Path").unwrap_or("/");
+    let trust = form.required("AssumeRolePolicyDocument");
     check_trust(world, context, trust)?;
-    let description = checked_description(form)?;
-    let max_session_seconds = checked_session(form)?;
+    let description = form.get("Description").map(str::to_owned);
+    let max_session_seconds = session_seconds(form);
     let mut tags = BTreeMap::new();
-    add_tags(&mut tags, form.tags("Tags")?)?;
+    add_tags(&mut tags, form.tags("Tags"))?;
     let boundary = form.get("PermissionsBoundary").map(str::to_owned);
     if let Some(arn) = &boundary {
         check_managed_policy(world, arn, "Scope ARN")?;
@@ -278,7 +278,7 @@ fn create_role(world: &mut World, context: &Context<'_>, request: &Request, form
     let role = Role {
         name: name.to_owned(),
         arn: format!("arn:{}:iam::{}:role{path}{name}", partition(&request.region), context.account),
-        path,
+        path: path.to_owned(),
         id: unique_id("AROA"),
         created: context.now,
         description,
@@ -301,9 +301,6 @@ fn get_role(world: &World, form: &Form) -> Result<String, Failure> {
 
 fn list_roles(world: &World, form: &Form) -> Result<String, Failure> {
     let prefix = form.get("PathPrefix").unwrap_or("/");
-    if !prefix.starts_with('/') || prefix.len() > 512 {
-        return Err(invalid("The specified value for pathPrefix is invalid. It must begin with a / character."));
-    }
     let roles: Vec<&Role> =
         world.iam.roles.iter().map(|(_, role)| role).filter(|role| role.path.starts_with(prefix)).collect();
     let (roles, next) = form.page(roles)?;
@@ -312,7 +309,7 @@ fn list_roles(world: &World, form: &Form) -> Result<String, Failure> {
 }
 
 fn update_assume_role_policy(world: &mut World, context: &Context<'_>, form: &Form) -> Result<Option<String>, Failure> {
-    let trust = form.required("PolicyDocument")?.to_owned();
+    let trust = form.required("PolicyDocument").to_owned();
     role(world, form)?;
     check_trust(world, context, &trust)?;
     role_mut(world, form)?.change(context, |grants| grants.trust = trust);
@@ -320,9 +317,9 @@ fn update_assume_role_policy(world: &mut World, context: &Context<'_>, form: &Fo
 }
 
 fn update_role(world: &mut World, form: &Form) -> Result<String, Failure> {
-    let description = checked_description(form)?;
+    let description = form.get("Description").map(str::to_owned);
     // Without a value the default of one hour is applied, not the value before (IAM API reference, UpdateRole).
-    let max_session_seconds = checked_session(form)?;
+    let max_session_seconds = session_seconds(form);
     let role = role_mut(world, form)?;
     if description.is_some() {
         role.description = description;
@@ -332,8 +329,8 @@ fn update_role(world: &mut World, form: &Form) -> Result<String, Failure> {
 }
 
 fn put_role_policy(world: &mut World, context: &Context<'_>, form: &Form) -> Result<Option<String>, Failure> {
-    let name = policy_name(form)?.to_owned();
-    let document = form.required("PolicyDocument")?.to_owned();
+    let name = form.required("PolicyName").to_owned();
+    let document = form.required("PolicyDocument").to_owned();
     let role = role_mut(world, form)?;
     policy_document::check(&document, Kind::Identity).map_err(malformed)?;
     let others = role.grants.inline.iter().filter(|(other, _)| **other != name);
@@ -352,14 +349,14 @@ fn put_role_policy(world: &mut World, context: &Context<'_>, form: &Form) -> Res
 }
 
 fn get_role_policy(world: &World, form: &Form) -> Result<String, Failure> {
-    let name = policy_name(form)?;
+    let name = form.required("PolicyName");
     let role = role(world, form)?;
     let document = role.grants.inline.get(name).ok_or_else(|| no_policy(name))?;
     Ok(element("RoleName", &role.name) + &element("PolicyName", name) + &element("PolicyDocument", &encoded(document)))
 }
 
 fn delete_role_policy(world: &mut World, context: &Context<'_>, form: &Form) -> Result<Option<String>, Failure> {
-    let name = policy_name(form)?.to_owned();
+    let name = form.required("PolicyName").to_owned();
     let role = role_mut(world, form)?;
     if !role.grants.inline.contains_key(&name) {
         return Err(no_policy(&name));
@@ -387,7 +384,7 @@ fn list_attached_role_policies(world: &World, form: &Form) -> Result<String, Fai
 }
 
 fn attach_role_policy(world: &mut World, context: &Context<'_>, form: &Form) -> Result<Option<String>, Failure> {
-    let arn = form.required("PolicyArn")?.to_owned();
+    let arn = form.required("PolicyArn").to_owned();
     role(world, form)?;
     check_managed_policy(world, &arn, "Policy")?;
     let role = role_mut(world, form)?;
@@ -405,7 +402,7 @@ fn attach_role_policy(world: &mut World, context: &Context<'_>, form: &Form) -> 
 }
 
 fn detach_role_policy(world: &mut World, context: &Context<'_>, form: &Form) -> Result<Option<String>, Failure> {
-    let arn = form.required("PolicyArn")?.to_owned();
+    let arn = form.required("PolicyArn").to_owned();
     let role = role_mut(world, form)?;
     if !role.grants.attached.contains(&arn) {
         return Err(Failure::new(404, "NoSuchEntity", format!("Policy {arn} was not found.")));
@@ -419,11 +416,8 @@ fn detach_role_policy(world: &mut World, context: &Context<'_>, form: &Form) -> 
 /// Evaluates each action on each resource by the role's own policies and its boundary. Nothing of the request's context
 /// is known, so a statement with a condition does not match.
 fn simulate_principal_policy(world: &World, form: &Form) -> Result<String, Failure> {
-    let source = form.required("PolicySourceArn")?;
+    let source = form.required("PolicySourceArn");
     let actions = form.list("ActionNames");
-    if actions.is_empty() {
-        return Err(Failure::new(400, "ValidationError", "Value null at 'actionNames' failed to satisfy constraint"));
-    }
     let Some((_, role)) = world.iam.roles.iter().find(|(_, role)| role.arn == source) else {
         return Err(Failure::new(404, "NoSuchEntity", format!("The role with arn {source} cannot be found.")));
     };
@@ -465,10 +459,7 @@ fn list_instance_profiles(world: &World, context: &Context<'_>, form: &Form) -> 
 }
 
 fn tag_role(world: &mut World, form: &Form) -> Result<Option<String>, Failure> {
-    let tags = form.tags("Tags")?;
-    if tags.is_empty() {
-        form.required("Tags")?;
-    }
+    let tags = form.tags("Tags");
     let mut merged = role(world, form)?.tags.clone();
     add_tags(&mut merged, tags)?;
     role_mut(world, form)?.tags = merged;
@@ -477,9 +468,6 @@ fn tag_role(world: &mut World, form: &Form) -> Result<Option<String>, Failure> {
 
 fn untag_role(world: &mut World, form: &Form) -> Result<Option<String>, Failure> {
     let keys = form.list("TagKeys");
-    if keys.is_empty() {
-        form.required("TagKeys")?;
-    }
     let role = role_mut(world, form)?;
     role.tags.retain(|key, _| !keys.contains(&key.as_str()));
     Ok(None)
@@ -492,7 +480,7 @@ fn list_role_tags(world: &World, form: &Form) -> Result<String, Failure> {
 }
 
 fn put_boundary(world: &mut World, context: &Context<'_>, form: &Form) -> Result<Option<String>, Failure> {
-    let arn = form.required("PermissionsBoundary")?.to_owned();
+    let arn = form.required("PermissionsBoundary").to_owned();
     role(world, form)?;
     check_managed_policy(world, &arn, "Scope ARN")?;
     let role = role_mut(world, form)?;
@@ -531,9 +519,9 @@ fn delete_role(world: &mut World, form: &Form) -> Result<Option<String>, Failure
 }
 
 fn create_policy(world: &mut World, context: &Context<'_>, request: &Request, form: &Form) -> Result<String, Failure> {
-    let name = policy_name(form)?;
-    let path = checked_path(form)?;
-    let document = form.required("PolicyDocument")?;
+    let name = form.required("PolicyName");
+    let path = form.get("Path").unwrap_or("/");
+    let document = form.required("PolicyDocument");
     policy_document::check(document, Kind::Identity).map_err(malformed)?;
     if counted(document) > MANAGED_POLICY_CHARACTERS {
         return Err(Failure::new(
@@ -551,14 +539,14 @@ fn create_policy(world: &mut World, context: &Context<'_>, request: &Request, fo
         "<Policy>{}{}{}{}{}</Policy>",
         element("PolicyName", name),
         element("Arn", &arn),
-        element("Path", &path),
+        element("Path", path),
         element("DefaultVersionId", "v1"),
         element("CreateDate", &date(context.now)),
     ))
 }
 
 fn delete_policy(world: &mut World, form: &Form) -> Result<Option<String>, Failure> {
-    let arn = form.required("PolicyArn")?;
+    let arn = form.required("PolicyArn");
     let used = world
         .iam
         .roles
@@ -598,7 +586,7 @@ fn role_xml(role: &Role, detail: Detail) -> String {
         if let Some(arn) = &role.boundary {
             xml += &format!(
                 "<PermissionsBoundary>{}{}</PermissionsBoundary>",
-                element("PermissionsBoundaryType", "Policy"),
+                element("PermissionsBoundaryType", "PermissionsBoundaryPolicy"),
                 element("PermissionsBoundaryArn", arn)
             );
         }
@@ -612,12 +600,12 @@ fn role_xml(role: &Role, detail: Detail) -> String {
 }
 
 fn role<'a>(world: &'a World, form: &Form) -> Result<&'a Role, Failure> {
-    let name = role_name(form)?;
+    let name = form.required("RoleName");
     world.iam.role(name).ok_or_else(|| no_role(name))
 }
 
 fn role_mut<'a>(world: &'a mut World, form: &Form) -> Result<&'a mut Role, Failure> {
-    let name = role_name(form)?;
+    let name = form.required("RoleName");
     world.iam.roles.get_mut(&name.to_lowercase()).filter(|role| role.name == name).ok_or_else(|| no_role(name))
 }
 
@@ -637,65 +625,9 @@ fn malformed(why: String) -> Failure {
     Failure::new(400, "MalformedPolicyDocument", why)
 }
 
-fn role_name(form: &Form) -> Result<&str, Failure> {
-    checked_name(form, "RoleName", "roleName", 64)
-}
-
-fn policy_name(form: &Form) -> Result<&str, Failure> {
-    checked_name(form, "PolicyName", "policyName", 128)
-}
-
-fn checked_name<'a>(form: &'a Form, parameter: &str, member: &str, longest: usize) -> Result<&'a str, Failure> {
-    let name = form.required(parameter)?;
-    if name.is_empty() || name.len() > longest {
-        return Err(invalid(format!(
-            "1 validation error detected: Value '{name}' at '{member}' failed to satisfy constraint: Member must have length between 1 and {longest}"
-        )));
-    }
-    if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_+=,.@-".contains(&byte)) {
-        return Err(invalid(format!(
-            "The specified value for {member} is invalid. It must contain only alphanumeric characters and/or the following: +=,.@_-"
-        )));
-    }
-    Ok(name)
-}
-
-fn checked_path(form: &Form) -> Result<String, Failure> {
-    let path = form.get("Path").unwrap_or("/");
-    let well_formed = path.starts_with('/')
-        && path.ends_with('/')
-        && path.len() <= 512
-        && path.bytes().all(|byte| (0x21..=0x7e).contains(&byte));
-    if !well_formed {
-        return Err(invalid(
-            "The specified value for path is invalid. It must begin and end with / and contain only alphanumeric characters and/or / characters.",
-        ));
-    }
-    Ok(path.to_owned())
-}
-
-fn checked_description(form: &Form) -> Result<Option<String>, Failure> {
-    let Some(description) = form.get("Description") else {
-        return Ok(None);
-    };
-    let known = |character: char| matches!(character, '\t' | '\n' | '\r' | ' '..='~' | '\u{a1}'..='\u{ff}');
-    if description.chars().count() > 1000 || !description.chars().all(known) {
-        return Err(invalid(format!(
-            "1 validation error detected: Value '{description}' at 'description' failed to satisfy constraint: Member must have length less than or equal to 1000 and satisfy regular expression pattern: [\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*"
-        )));
-    }
-    Ok(Some(description.to_owned()))
-}
-
-fn checked_session(form: &Form) -> Result<u32, Failure> {
-    let Some(text) = form.get("MaxSessionDuration") else {
-        return Ok(3600);
-    };
-    text.parse().ok().filter(|seconds| (3600..=43_200).contains(seconds)).ok_or_else(|| {
-        invalid(format!(
-            "1 validation error detected: Value '{text}' at 'maxSessionDuration' failed to satisfy constraint: Member must have value between 3600 and 43200"
-        ))
-    })
+/// How long a session may last: an hour by default.
+fn session_seconds(form: &Form) -> u32 {
+    form.get("MaxSessionDuration").and_then(|text| text.parse().ok()).unwrap_or(3600)
 }
 
 fn check_trust(world: &World, context: &Context<'_>, document: &str) -> Result<(), Failure> {
@@ -746,19 +678,6 @@ fn check_managed_policy(world: &World, arn: &str, what: &str) -> Result<(), Fail
 fn add_tags(tags: &mut BTreeMap<String, String>, added: Vec<(String, String)>) -> Result<(), Failure> {
     let mut seen = BTreeSet::new();
     for (key, value) in added {
-        if key.is_empty() || key.chars().count() > 128 || value.chars().count() > 256 {
-            return Err(invalid(
-                "1 validation error detected: a tag's key must have length between 1 and 128, its value at most 256",
-            ));
-        }
-        let known = |character: char| {
-            character.is_alphanumeric() || character.is_whitespace() || "_.:/=+-@".contains(character)
-        };
-        if !key.chars().all(known) || !value.chars().all(known) {
-            return Err(invalid(format!(
-                "1 validation error detected: Value at 'tags' failed to satisfy constraint: Member must satisfy regular expression pattern: [\\p{{L}}\\p{{Z}}\\p{{N}}_.:/=+\\-@]+ (tag {key})"
-            )));
-        }
         if key.to_lowercase().starts_with("aws:") {
             return Err(Failure::new(
                 400,

@@ -23,6 +23,8 @@ pub enum Service {
     OpenSearch,
     /// A domain's own address: OpenSearch and Dashboards.
     Domain,
+    /// The local server's own page for a person's browser, which is no part of AWS.
+    Browser,
     /// Amazon Data Firehose.
     Firehose,
     /// Anything else.
@@ -84,6 +86,8 @@ pub struct Request {
     pub method: Method,
     /// The path as sent, still percent-encoded.
     pub path: String,
+    /// Path and query as sent.
+    pub target: String,
     /// The decoded query parameters in their order; one without `=` has an empty value.
     pub query: Vec<(String, String)>,
     /// The headers.
@@ -97,6 +101,7 @@ impl Request {
     #[must_use]
     pub fn read(parts: http::request::Parts, body: Bytes) -> Self {
         let http::request::Parts { method, uri, headers, .. } = parts;
+        let sent = uri.path_and_query().map_or_else(|| uri.path().to_owned(), ToString::to_string);
         let query = decode_pairs(uri.query().unwrap_or_default());
         let scope = Scope::read(&headers, &query);
         let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -128,6 +133,7 @@ impl Request {
             operation: String::new(),
             method,
             path,
+            target: sent,
             query,
             headers,
             body,
@@ -140,6 +146,7 @@ impl Request {
             Service::Tagging => tagging::operation(&request),
             Service::OpenSearch => opensearch::operation(&request),
             Service::Domain => opensearch::domain_operation(&request),
+            Service::Browser => "Look".to_owned(),
             Service::Firehose => firehose::operation(&request),
             Service::Unknown => String::new(),
         };
@@ -172,6 +179,8 @@ impl Request {
     pub fn is_write(&self) -> bool {
         match self.service {
             Service::Domain => opensearch::domain_request_is_write(self),
+            // The page only looks.
+            Service::Browser => false,
             Service::OpenSearch if opensearch::is_dry_run(self) => false,
             Service::Iam
             | Service::Sts
@@ -188,7 +197,7 @@ impl Request {
     }
 }
 
-/// The parts of a path below a domain's endpoint, `/domain/REGION/NAME/…`.
+/// The parts of a path below a domain's endpoint, `/domain/REGION/NAME/…`, or below its page for a browser.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DomainPath<'a> {
     /// The domain's region.
@@ -203,9 +212,21 @@ impl<'a> DomainPath<'a> {
     /// Splits a path, if it is below a domain's endpoint.
     #[must_use]
     pub fn read(path: &'a str) -> Option<Self> {
-        let path = path.strip_prefix("/domain/")?;
+        Self::below("/domain/", path)
+            .map(|found| Self { rest: if found.rest.is_empty() { "/" } else { found.rest }, ..found })
+    }
+
+    /// Splits a path, if it is below a domain's page for a browser, `/_dashboards/REGION/NAME/…`. No bucket can have such
+    /// a name, so that it hides nothing of S3's.
+    #[must_use]
+    pub fn for_browser(path: &'a str) -> Option<Self> {
+        Self::below("/_dashboards/", path)
+    }
+
+    fn below(prefix: &str, path: &'a str) -> Option<Self> {
+        let path = path.strip_prefix(prefix)?;
         let (region, path) = path.split_once('/')?;
-        let (name, rest) = path.find('/').map_or((path, "/"), |slash| path.split_at(slash));
+        let (name, rest) = path.find('/').map_or((path, ""), |slash| path.split_at(slash));
         Some(Self { region, name, rest })
     }
 }
@@ -277,6 +298,9 @@ fn guess(target: &str, path: &str, body: &Bytes) -> Service {
     }
     if DomainPath::read(path).is_some() {
         return Service::Domain;
+    }
+    if DomainPath::for_browser(path).is_some() {
+        return Service::Browser;
     }
     if path.starts_with("/2021-01-01/") {
         return Service::OpenSearch;

@@ -92,7 +92,7 @@ pub fn error(request: &Request, status: u16, code: &str, message: &str) -> Respo
         Service::Logs | Service::Tagging | Service::Firehose => {
             Response::json_1_1(status, &json!({ "__type": code, "message": message }))
         }
-        Service::OpenSearch | Service::Unknown => {
+        Service::OpenSearch | Service::Browser | Service::Unknown => {
             Response::json(status, &json!({ "message": message })).with_header("x-amzn-errortype", code)
         }
         Service::Domain => Response::json(status, &json!({ "Message": message })).with_header("x-amzn-errortype", code),
@@ -115,8 +115,10 @@ pub fn unknown_operation(request: &Request) -> Response {
         Service::Logs | Service::Tagging | Service::Firehose => {
             Response::json_1_1(400, &json!({ "__type": "UnknownOperationException" }))
         }
-        Service::OpenSearch | Service::Domain | Service::Unknown => Response::json(404, &json!({ "message": null }))
-            .with_header("x-amzn-errortype", "UnknownOperationException"),
+        Service::OpenSearch | Service::Domain | Service::Browser | Service::Unknown => {
+            Response::json(404, &json!({ "message": null }))
+                .with_header("x-amzn-errortype", "UnknownOperationException")
+        }
     }
 }
 
@@ -129,7 +131,9 @@ pub fn throttled(request: &Request) -> Response {
         Service::Logs | Service::Firehose => error(request, 400, "ThrottlingException", "Rate exceeded"),
         Service::Tagging => error(request, 400, "ThrottledException", "Rate exceeded"),
         Service::OpenSearch => error(request, 429, "ThrottlingException", "Rate exceeded"),
-        Service::Domain | Service::Unknown => error(request, 429, "TooManyRequests", "429 Too Many Requests /"),
+        Service::Domain | Service::Browser | Service::Unknown => {
+            error(request, 429, "TooManyRequests", "429 Too Many Requests /")
+        }
     }
 }
 
@@ -156,7 +160,7 @@ pub fn access_denied(request: &Request, caller: &str, action: &str, resource: &s
             "AccessDeniedException",
             &format!("User: {caller} is not authorized to perform: {action} on resource: {resource} {identity}"),
         ),
-        Service::OpenSearch | Service::Unknown => error(
+        Service::OpenSearch | Service::Browser | Service::Unknown => error(
             request,
             403,
             "AccessDeniedException",
@@ -182,7 +186,7 @@ pub fn unsigned(request: &Request) -> Response {
         Service::Logs | Service::Tagging | Service::Firehose => {
             error(request, 400, "MissingAuthenticationTokenException", "Missing Authentication Token")
         }
-        Service::OpenSearch | Service::Unknown => {
+        Service::OpenSearch | Service::Browser | Service::Unknown => {
             error(request, 403, "MissingAuthenticationTokenException", "Missing Authentication Token")
         }
     }
@@ -195,7 +199,9 @@ pub fn malformed_signature(request: &Request) -> Response {
         Service::Iam | Service::Sts => (400, "IncompleteSignature"),
         Service::S3 => (400, "AuthorizationHeaderMalformed"),
         Service::Logs | Service::Tagging | Service::Firehose => (400, "IncompleteSignatureException"),
-        Service::OpenSearch | Service::Domain | Service::Unknown => (403, "IncompleteSignatureException"),
+        Service::OpenSearch | Service::Domain | Service::Browser | Service::Unknown => {
+            (403, "IncompleteSignatureException")
+        }
     };
     error(
         request,
@@ -221,6 +227,7 @@ pub fn refused_key(request: &Request, access_key: &str) -> Option<Response> {
             | Service::OpenSearch
             | Service::Domain
             | Service::Firehose
+            | Service::Browser
             | Service::Unknown => json_code,
         };
         Some(error(request, status, code, message))
@@ -228,7 +235,12 @@ pub fn refused_key(request: &Request, access_key: &str) -> Option<Response> {
     if access_key.starts_with("AKIAEXPIRED") {
         let status = match request.service {
             Service::S3 | Service::Logs | Service::Tagging | Service::Firehose => 400,
-            Service::Iam | Service::Sts | Service::OpenSearch | Service::Domain | Service::Unknown => 403,
+            Service::Iam
+            | Service::Sts
+            | Service::OpenSearch
+            | Service::Domain
+            | Service::Browser
+            | Service::Unknown => 403,
         };
         refusal(
             status,

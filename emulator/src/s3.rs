@@ -1,7 +1,7 @@
 //! Simple Storage Service: buckets, what is set on them, and the objects in them. Buckets are found by path, or by a
 //! host name below `localhost`.
 
-mod body;
+pub(crate) mod body;
 pub mod bucket;
 pub mod lifecycle;
 mod listing;
@@ -37,11 +37,14 @@ pub struct State {
     pub deleted: Table<Timestamp>,
     /// What cannot be deleted, as under a retention of Object Lock, by `BUCKET/KEY`.
     pub locked: Table<bool>,
+    /// Set by a test: the tags of CreateBucket are ignored, as servers do that know S3 from before it took them (moto 5.2.5
+    /// among them).
+    pub ignores_tags_of_new_buckets: bool,
 }
 
 impl State {
     pub(crate) fn tables(&mut self) -> Vec<(&'static str, &mut dyn Stored)> {
-        let Self { buckets, objects, uploads, deleted, locked } = self;
+        let Self { buckets, objects, uploads, deleted, locked, ignores_tags_of_new_buckets: _ } = self;
         vec![
             ("s3.buckets", buckets),
             ("s3.objects", objects),

@@ -20,6 +20,7 @@ use tokio::{
 use crate::{
     clock::Clock,
     control::{Effect, Moment, Orders},
+    recorder::{Origin, Recorder},
     request::{Caller, Request, Service},
     response::{self, Response},
     store::Store,
@@ -41,6 +42,7 @@ pub(crate) struct Shared {
     pub(crate) clock: Clock,
     pub(crate) held: Mutex<Held>,
     pub(crate) orders: Mutex<Orders>,
+    pub(crate) recorder: Option<Recorder>,
     pub(crate) stopped: watch::Receiver<bool>,
 }
 
@@ -75,7 +77,7 @@ impl Shared {
     fn answer(&self, request: &Request, stale: Staleness) -> Response {
         let context = self.context();
         match &request.caller {
-            Caller::Anonymous if request.service != Service::Domain => {
+            Caller::Anonymous if !matches!(request.service, Service::Domain | Service::Browser) => {
                 return response::unsigned(request);
             }
             Caller::Malformed => return response::malformed_signature(request),
@@ -192,7 +194,15 @@ async fn serve(shared: Arc<Shared>, request: http::Request<Incoming>) -> Result<
     let request = Request::read(parts, body);
     let when = shared.clock.now();
     let order = locked(&shared.orders).decide(&request);
-    let record = |status| locked(&shared.orders).record(&request, status, when);
+    let record = |answer: Option<&Response>, origin| {
+        locked(&shared.orders).record(&request, answer.map(|answer| answer.status), when);
+        if let Some(recorder) = &shared.recorder
+            && let Err(error) = recorder.write(&request, answer, origin)
+        {
+            // A record with holes would prove nothing.
+            panic!("an exchange could not be recorded: {error}");
+        }
+    };
 
     if !order.delay.is_zero() {
         tokio::time::sleep(order.delay).await;
@@ -203,14 +213,14 @@ async fn serve(shared: Arc<Shared>, request: http::Request<Incoming>) -> Result<
         None => (None, None),
     };
     if let Some(reached) = stall_before {
-        record(None);
+        record(None, Origin::Injected);
         return stall(&shared, reached).await;
     }
     let answer = match &order.effect {
         Some(Effect::Error { status, code, message }) => response::error(&request, *status, code, message),
         Some(Effect::Throttle) => response::throttled(&request),
         Some(Effect::DropConnection(Moment::Before)) => {
-            record(None);
+            record(None, Origin::Injected);
             return Err(Dropped);
         }
         Some(Effect::StaleRead) => shared.answer(&request, Staleness::Stale),
@@ -219,14 +229,18 @@ async fn serve(shared: Arc<Shared>, request: http::Request<Incoming>) -> Result<
         }
     };
     if matches!(order.effect, Some(Effect::DropConnection(Moment::After))) {
-        record(None);
+        record(None, Origin::Injected);
         return Err(Dropped);
     }
     if let Some(reached) = stall_after {
-        record(None);
+        record(None, Origin::Injected);
         return stall(&shared, reached).await;
     }
-    record(Some(answer.status));
+    let origin = match &order.effect {
+        Some(Effect::Error { .. } | Effect::Throttle | Effect::StaleRead) => Origin::Injected,
+        Some(Effect::DropConnection(_) | Effect::Delay(_)) | None => Origin::World,
+    };
+    record(Some(&answer), origin);
     Ok(as_http(&request, answer))
 }
 

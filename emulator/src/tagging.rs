@@ -30,26 +30,27 @@ pub(crate) fn handle(world: &World, context: &Context<'_>, request: &Request) ->
     if request.operation != "GetResources" {
         return response::unknown_operation(request);
     }
-    let result = Input::read(request, "InvalidParameterException")
-        .and_then(|input| get_resources(world, context, &request.region, &input));
-    match result {
+    let input = Input::read(request, "InvalidParameterException");
+    match get_resources(world, context, &request.region, &input) {
         Ok(answer) => Response::json_1_1(200, &answer),
         Err(failure) => failure.answer(request),
     }
 }
 
 fn get_resources(world: &World, context: &Context<'_>, region: &str, input: &Input) -> Result<Value, Failure> {
-    let filters = tag_filters(input)?;
+    let filters = tag_filters(input);
     let kinds = kinds(input)?;
     if input.get("TagsPerPage").is_some() {
         return Err(input.refuse("the emulator does not know TagsPerPage"));
     }
-    let arns = input.texts("ResourceARNList")?;
+    let arns = input.texts("ResourceARNList");
     if arns.is_some() && (!filters.is_empty() || !kinds.is_empty()) {
         return Err(input.refuse("ResourceARNList cannot be used with TagFilters or ResourceTypeFilters"));
     }
-    let per_page = match input.ranged("ResourcesPerPage", 1, 100)? {
-        Some(number) => usize::try_from(number).unwrap_or(1),
+    // The range stands in the documentation alone.
+    let per_page = match input.integer("ResourcesPerPage") {
+        Some(number @ 1..=100) => usize::try_from(number).unwrap_or(1),
+        Some(_) => return Err(input.refuse("ResourcesPerPage must be between 1 and 100")),
         None => 50,
     };
     let mut found: Vec<(String, BTreeMap<String, String>)> = world.s3.tagged(context, region);
@@ -66,7 +67,7 @@ fn get_resources(world: &World, context: &Context<'_>, region: &str, input: &Inp
                 .all(|(key, values)| tags.get(key).is_some_and(|value| values.is_empty() || values.contains(value)))
     });
     found.sort();
-    let skipped = match input.text("PaginationToken")? {
+    let skipped = match input.text("PaginationToken") {
         None | Some("") => 0,
         Some(token) => BASE64_STANDARD
             .decode(token)
@@ -92,28 +93,11 @@ fn get_resources(world: &World, context: &Context<'_>, region: &str, input: &Inp
     Ok(json!({ "PaginationToken": token, "ResourceTagMappingList": listed }))
 }
 
-fn tag_filters(input: &Input) -> Result<Vec<(String, Vec<String>)>, Failure> {
-    let given = input.list("TagFilters")?.unwrap_or_default();
-    if given.len() > 50 {
-        return Err(input.refuse("TagFilters can have at most 50 keys"));
-    }
-    given
-        .iter()
-        .map(|filter| {
-            let key = filter["Key"].as_str().filter(|key| (1..=128).contains(&key.chars().count()));
-            let key = key.ok_or_else(|| input.refuse("a tag filter needs a Key of 1 to 128 characters"))?;
-            let values = match &filter["Values"] {
-                Value::Null => Vec::new(),
-                Value::Array(values) if values.len() <= 20 => values
-                    .iter()
-                    .map(|value| value.as_str().map(str::to_owned))
-                    .collect::<Option<_>>()
-                    .ok_or_else(|| input.refuse("a tag filter's Values are texts"))?,
-                _ => return Err(input.refuse("a tag filter can have at most 20 Values")),
-            };
-            Ok((key.to_owned(), values))
-        })
-        .collect()
+fn tag_filters(input: &Input) -> Vec<(String, Vec<String>)> {
+    let texts =
+        |values: &Value| values.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
+    let given = input.list("TagFilters").unwrap_or_default().iter();
+    given.map(|filter| (filter["Key"].as_str().unwrap_or_default().to_owned(), texts(&filter["Values"]))).collect()
 }
 
 /// A resource type: `service` or `service:type`.
@@ -139,7 +123,7 @@ impl Kind {
 }
 
 fn kinds(input: &Input) -> Result<Vec<Kind>, Failure> {
-    let given = input.texts("ResourceTypeFilters")?.unwrap_or_default();
+    let given = input.texts("ResourceTypeFilters").unwrap_or_default();
     if given.len() > 100 {
         return Err(input.refuse("ResourceTypeFilters can have at most 100 entries"));
     }

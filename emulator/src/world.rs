@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::{
     blobs::Blobs,
-    firehose, iam, logs, opensearch,
+    firehose, iam, logs, models, opensearch,
     request::{Request, Service},
     response::{self, Response},
     s3, sts,
@@ -108,7 +108,7 @@ pub(crate) fn permissions(world: &World, context: &Context<'_>, request: &Reques
     match request.service {
         Service::Iam => iam::permissions(context, request),
         // GetCallerIdentity cannot be denied (IAM user guide).
-        Service::Sts | Service::Unknown => Vec::new(),
+        Service::Sts | Service::Browser | Service::Unknown => Vec::new(),
         Service::S3 => s3::permissions(context, request),
         Service::Logs => logs::permissions(context, request),
         Service::Tagging => tagging::permissions(request),
@@ -119,6 +119,9 @@ pub(crate) fn permissions(world: &World, context: &Context<'_>, request: &Reques
 
 /// Answers a request, changing the world where it says so.
 pub(crate) fn handle(world: &mut World, context: &Context<'_>, request: &Request) -> Response {
+    if let Some(refusal) = models::refusal(request) {
+        return refusal;
+    }
     match request.service {
         Service::Iam => iam::handle(world, context, request),
         Service::Sts => sts::handle(context, request),
@@ -127,6 +130,7 @@ pub(crate) fn handle(world: &mut World, context: &Context<'_>, request: &Request
         Service::Tagging => tagging::handle(world, context, request),
         Service::OpenSearch => opensearch::handle(world, context, request),
         Service::Domain => opensearch::handle_domain(world, context, request),
+        Service::Browser => opensearch::handle_browser(world, context, request),
         Service::Firehose => firehose::handle(world, context, request),
         Service::Unknown => response::error(
             request,

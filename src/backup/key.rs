@@ -124,7 +124,9 @@ impl Layout {
     #[must_use]
     pub fn classify(&self, key: &str) -> Key {
         let (folder, name) = key.rsplit_once('/').map_or(("", key), |(folder, _)| key.split_at(folder.len() + 1));
-        if let Some(below) = folder.strip_prefix(self.failed_below()) {
+        // Where a prefix runs into the name, the folder's name may stand in it, too.
+        let dirs = if runs_into_name(self.effective_error_prefix()) { key } else { folder };
+        if let Some(below) = dirs.strip_prefix(self.failed_below()) {
             let below = spelled_alike(below);
             let is_below = |known: &str| {
                 if self.failed_folder_comes_first() {
@@ -137,7 +139,7 @@ impl Layout {
                 return Key::ProcessingFailed;
             }
             if FAILED.into_iter().any(is_below) {
-                return match self.named(name) {
+                return match self.named(name, self.effective_error_prefix()) {
                     Named::Ours(name) => Key::FailedDocuments(name),
                     Named::OtherStream(stream) => Key::OtherStream(stream),
                     Named::Foreign => Key::ForeignInFailedFolder,
@@ -147,17 +149,20 @@ impl Layout {
         if !folder.starts_with(self.records_below()) && !key.starts_with(self.records_below()) {
             return Key::Foreign;
         }
-        match self.named(name) {
+        match self.named(name, &self.prefix) {
             Named::Ours(name) => Key::Records(name),
             Named::OtherStream(stream) => Key::OtherStream(stream),
             Named::Foreign => Key::Foreign,
         }
     }
 
-    fn named(&self, name: &str) -> Named {
+    fn named(&self, name: &str, prefix: &str) -> Named {
         let Some((stream, name)) = split_name(name) else { return Named::Foreign };
-        // A prefix that does not end with a slash runs into the name where an expression left nothing between them.
-        if stream == self.stream { Named::Ours(name) } else { Named::OtherStream(stream.to_owned()) }
+        if stream == self.stream || (runs_into_name(prefix) && stream.ends_with(&self.stream)) {
+            Named::Ours(name)
+        } else {
+            Named::OtherStream(stream.to_owned())
+        }
     }
 }
 
@@ -170,6 +175,11 @@ enum Named {
 /// Returns what stands before the first expression.
 fn literal(prefix: &str) -> &str {
     prefix.find("!{").map_or(prefix, |end| &prefix[..end])
+}
+
+/// Tells whether nothing stands between a prefix and the name: no date follows one with an expression, and no slash is added.
+fn runs_into_name(prefix: &str) -> bool {
+    prefix.contains("!{") && !prefix.ends_with('/')
 }
 
 fn spelled_alike(text: &str) -> String {
@@ -262,6 +272,14 @@ mod tests {
         assert_eq!(layout.failed_below(), "e/");
         assert!(!layout.failed_folder_comes_first());
         assert!(!layout.date_comes_first());
+    }
+
+    #[test]
+    fn a_prefix_that_ends_with_an_expression_runs_into_the_name() {
+        let layout = layout("logs/!{timestamp:yyyy-MM-dd}-", "!{firehose:error-output-type}-");
+        assert_eq!(layout.classify(&format!("logs/2026-11-23-{NAME}")), Key::Records(name(Compression::None)));
+        let key = format!("AmazonOpenSearchService-failed-{NAME}");
+        assert_eq!(layout.classify(&key), Key::FailedDocuments(name(Compression::None)));
     }
 
     #[test]

@@ -58,7 +58,9 @@ pub(super) async fn run(args: Logs, talk: Talk) -> Result<Exit> {
         mention(talk, &format!("{CHANGED}!{CHANGED:#} {why}\n"));
     }
     if let Some(followed) = &mut followed {
-        found.iter().for_each(|found| followed.shown(found));
+        for found in &found {
+            followed.shown(found);
+        }
     }
     if found.is_empty() && most > 0 {
         let there = plane.indices(&expression).await?;

@@ -120,6 +120,20 @@ impl Planned {
     pub(super) fn command(&self) -> String {
         command(self.wanted, &self.flags, &self.prepared.file.source)
     }
+
+    /// Returns what leads a person to the stack's Dashboards: on the local AWS the address of its page, on AWS the command,
+    /// since the domain's own address answers a browser 403.
+    pub(super) fn way_to_dashboards(&self) -> String {
+        let Names { stack, region, domain, .. } = &self.plan.names;
+        let (flags, source) = (&self.flags, &self.prepared.file.source);
+        match &self.header.local {
+            Some(address) => format!("{address}/_dashboards/{region}/{domain}/"),
+            // What came by standard input is gone; its stack has a name.
+            None if source == "-" && flags.contains("--region ") => format!("ekk dashboards{flags} {stack}"),
+            None if source == "-" => format!("ekk dashboards{flags} --region {region} {stack}"),
+            None => format!("ekk dashboards{flags} {source}"),
+        }
+    }
 }
 
 /// Reads what is live and plans. Writes nothing.

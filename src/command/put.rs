@@ -284,12 +284,14 @@ fn read_in_thread(sources: Vec<Source>, read: Arc<AtomicU64>) -> mpsc::Receiver<
                         return;
                     }
                 }
-                Ok(mut records) => loop {
-                    let Some(step) = records.next() else { break };
-                    if !say(records.line(), step) {
-                        return;
+                Ok(mut records) => {
+                    // Not a `for`, since the line is asked for in between.
+                    while let Some(step) = records.next() {
+                        if !say(records.began_at(), step) {
+                            return;
+                        }
                     }
-                },
+                }
             }
         }
     });

@@ -65,11 +65,13 @@ async fn status_of(made: &Planned) -> Result<StackStatus> {
         DomainScheme::Http => "http",
     };
     let endpoint = made.live.domain.present().and_then(|domain| domain.facts.endpoint.as_ref());
+    let dashboards = endpoint.map(|_| made.way_to_dashboards());
     Ok(StackStatus {
         stack: made.plan.stack.clone(),
         resources,
         strays: made.live.strays.clone(),
         endpoint: endpoint.map(|endpoint| format!("{scheme}://{endpoint}")),
+        dashboards,
     })
 }
 

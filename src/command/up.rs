@@ -233,6 +233,7 @@ fn next_steps(made: &Planned) -> Vec<(String, String)> {
     if made.header.local.is_some() {
         next.push(("point".to_owned(), "a program at it: ekk local run -- CMD".to_owned()));
     }
+    next.push(("see".to_owned(), made.way_to_dashboards()));
     next.push(("look".to_owned(), format!("ekk status{} {source}", made.flags)));
     next
 }

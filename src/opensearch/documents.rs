@@ -237,13 +237,7 @@ fn created(item: &Value) -> Created {
         200..=299 => Created::Done,
         // The only conflict that a create has.
         409 => Created::WasThere,
-        status => {
-            let mut why = told(&json!({"error": outcome["error"]}));
-            if let Some(reason) = outcome["error"]["caused_by"]["reason"].as_str() {
-                why = format!("{why}: {reason}");
-            }
-            Created::Refused { status, why }
-        }
+        status => Created::Refused { status, why: told(&json!({"error": outcome["error"]})) },
     }
 }
 

@@ -95,6 +95,7 @@ pub fn status(status: &StackStatus, header: &Header) -> Value {
         "account": header.target.account,
         "region": header.target.region,
         "endpoint": status.endpoint,
+        "dashboards": status.dashboards,
         "resources": resources,
         "strays": strays(&status.strays),
     })

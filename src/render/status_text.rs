@@ -19,6 +19,8 @@ pub struct StackStatus {
     pub strays: Strays,
     /// The domain's endpoint, with its scheme.
     pub endpoint: Option<String>,
+    /// What leads a person to its Dashboards, a command or an address, where the domain has an endpoint.
+    pub dashboards: Option<String>,
 }
 
 /// One resource as it is live.
@@ -95,7 +97,12 @@ pub fn status(status: &StackStatus, header: &Header) -> String {
         }
     }
     if let Some(endpoint) = &status.endpoint {
-        let _ = writeln!(text, "  {DIM}endpoint{DIM:#}        {endpoint}");
+        // As AWS gives it, without a scheme: as an address it would answer a browser 403.
+        let host = endpoint.split_once("://").map_or(endpoint.as_str(), |(_, host)| host);
+        let _ = writeln!(text, "  {DIM}endpoint{DIM:#}        {host}, signed requests only");
+    }
+    if let Some(dashboards) = &status.dashboards {
+        let _ = writeln!(text, "  {DIM}dashboards{DIM:#}      {dashboards}");
     }
     write_strays(&mut text, &status.strays);
     text

@@ -2,6 +2,8 @@
 //! so is versioning.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::SdkError;
@@ -11,7 +13,12 @@ use aws_sdk_s3::types::{
     NoncurrentVersionExpiration, ObjectIdentifier, PublicAccessBlockConfiguration, ServerSideEncryption,
     ServerSideEncryptionByDefault, ServerSideEncryptionConfiguration, ServerSideEncryptionRule, Tag, Tagging,
 };
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterceptorContextRef;
+use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use serde::{Deserialize, Serialize};
@@ -219,9 +226,12 @@ impl Manage for BucketSettings {
         }
         let create =
             place.client.create_bucket().bucket(&place.name).create_bucket_configuration(configuration.build());
-        let was_there = match until_settled(session, is_passing, || create.clone().send()).await {
+        let attempts = Attempts::default();
+        let send = || create.clone().customize().interceptor(attempts.clone()).send();
+        let was_there = match until_settled(session, is_passing, send).await {
             Ok(_) => false,
-            Err(error) if code(&error) == Some("BucketAlreadyOwnedByYou") => true,
+            // After a lost answer it is this call's own work, and without tags where the server ignores them here.
+            Err(error) if code(&error) == Some("BucketAlreadyOwnedByYou") => !attempts.are_many(),
             Err(error) if code(&error) == Some("BucketAlreadyExists") => return Err(foreign(&place)),
             Err(error) => {
                 return Err(failure(&place.label(), "s3:CreateBucket", error)
@@ -371,6 +381,33 @@ impl Place {
 
     fn label(&self) -> String {
         format!("bucket {}", self.name)
+    }
+}
+
+/// Counts how often a call is sent: the SDK sends it again after a lost answer, and does not tell.
+#[derive(Clone, Debug, Default)]
+struct Attempts(Arc<AtomicU32>);
+
+impl Attempts {
+    fn are_many(&self) -> bool {
+        self.0.load(Ordering::Relaxed) > 1
+    }
+}
+
+#[dyn_dispatch_hint]
+impl Intercept for Attempts {
+    fn name(&self) -> &'static str {
+        "Attempts"
+    }
+
+    fn read_before_attempt(
+        &self,
+        _context: &BeforeTransmitInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        _config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Ok(())
     }
 }
 

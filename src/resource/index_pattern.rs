@@ -75,7 +75,11 @@ impl Manage for IndexPatternSettings {
     async fn can_be_known(session: &Session, names: &Names) -> Result<()> {
         let names = names_inside(session, names).await?;
         match DataPlane::reach(session, &names).await? {
-            Reach::Ready(plane) => plane.has_dashboards().await.map_err(|error| named(&names, error)),
+            Reach::Ready(plane) => {
+                plane.has_dashboards().await.map_err(|error| named(&names, error))?;
+                let pattern = object(plane.engine(), &names.index_pattern);
+                plane.lets_in(pattern).await.map_err(|error| named(&names, error))
+            }
             Reach::Absent | Reach::Unknown(_) => Ok(()),
         }
     }

@@ -53,7 +53,8 @@ pub enum TimeFormat {
 ///
 /// Dynamic date detection is off: a first `order: "2020-05-11"` would make a date field, and a later `A-17` would cost
 /// its record. `ignore_malformed` stands on each field and not in the index's settings, since on OpenSearch 2.19 the
-/// setting wins over the time field's own `false`, and records would be kept without their time.
+/// setting wins over the time field's own `false`, and records would be kept without their time. A first `true` makes a
+/// keyword: no engine lets a boolean field ignore a later `"yes"`.
 #[must_use]
 pub fn mappings(time_field: &str, time_format: TimeFormat, fields: &BTreeMap<String, String>) -> Value {
     let number = match time_format {
@@ -74,6 +75,7 @@ pub fn mappings(time_field: &str, time_format: TimeFormat, fields: &BTreeMap<Str
         "dynamic_templates": [
             {"whole": {"match_mapping_type": "long", "mapping": {"type": "long", "ignore_malformed": true}}},
             {"fraction": {"match_mapping_type": "double", "mapping": {"type": "double", "ignore_malformed": true}}},
+            {"flag": {"match_mapping_type": "boolean", "mapping": {"type": "keyword", "ignore_above": 8191}}},
             {"text": {"match_mapping_type": "string", "mapping": text()}},
         ],
         "properties": properties,
@@ -145,6 +147,17 @@ impl Manage for IndexTemplateSettings {
             Found::Unknown(why) => Read::Unknown(why),
             Found::Present(template) => Read::Present(Box::new(observed(plane.engine(), &template, &names))),
         })
+    }
+
+    async fn can_be_known(session: &Session, names: &Names) -> Result<()> {
+        let names = names_inside(session, names).await?;
+        match DataPlane::reach(session, &names).await? {
+            Reach::Ready(plane) => {
+                let asked = plane.lets_in(path(plane.engine(), &names)).await;
+                asked.map_err(|error| error.context(format!("index template {}", names.index_template)))
+            }
+            Reach::Absent | Reach::Unknown(_) => Ok(()),
+        }
     }
 
     async fn create(session: &Session, names: &Names, after: &Managed<Self>) -> Result<()> {
@@ -491,6 +504,7 @@ mod tests {
                     "dynamic_templates": [
                         {"whole": {"mapping": {"ignore_malformed": true, "type": "long"}, "match_mapping_type": "long"}},
                         {"fraction": {"mapping": {"ignore_malformed": true, "type": "double"}, "match_mapping_type": "double"}},
+                        {"flag": {"mapping": {"ignore_above": 8191, "type": "keyword"}, "match_mapping_type": "boolean"}},
                         {"text": {"mapping": {"fields": {"keyword": {"ignore_above": 256, "type": "keyword"}}, "type": "text"}, "match_mapping_type": "string"}},
                     ],
                     "date_detection": false,

@@ -109,6 +109,26 @@ fn up_starts_the_server_and_the_next_commands_find_it() {
 }
 
 #[test]
+fn exchanges_are_recorded_where_a_folder_is_named() {
+    let mut folder = Folder::new();
+    let record = folder.0.path("record");
+    folder.0.set("EKK_RECORD", record.to_str().expect("UTF-8"));
+    folder.0.write("ekk.yaml", "stack: logs\n");
+    folder.ekk(&["plan", "--local"]).with(0);
+    let files: Vec<_> = std::fs::read_dir(&record).expect("a folder").flatten().map(|entry| entry.path()).collect();
+    let [file] = &files[..] else { panic!("one server, one file: {files:?}") };
+    let text = std::fs::read_to_string(file).expect("a file");
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect("a whole line")).collect();
+    let asked = lines.iter().find(|line| line["operation"] == "GetCallerIdentity").expect("ekk asks who it is");
+    assert_eq!((asked["via"].as_str(), asked["status"].as_i64()), (Some("emulator"), Some(200)), "{asked}");
+    // By this name the check tells ekk's own requests from those of tests.
+    let agent = asked["headers"]["x-amz-user-agent"].as_str().expect("a user agent");
+    assert!(agent.split(' ').any(|word| word == "app/ekk"), "{agent}");
+    let signature = asked["headers"]["authorization"].as_str().expect("a signature");
+    assert!(signature.ends_with("Signature=-"), "{signature}");
+}
+
+#[test]
 fn down_on_the_local_aws_wants_its_flags_too() {
     let folder = Folder::new();
     folder.0.write("ekk.yaml", "stack: logs\n");

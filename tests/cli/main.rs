@@ -1,6 +1,7 @@
 //! The binary itself: whole outputs, exit codes, signals, and the local AWS in the background.
 
 mod account;
+mod dashboards;
 mod data_path;
 mod files;
 mod help;

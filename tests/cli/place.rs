@@ -56,6 +56,8 @@ impl Place {
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("HOME", self.folder.path().join("home"))
+            // Where exchanges are recorded, those of a server in the background are, too.
+            .envs(std::env::var_os("EKK_RECORD").map(|folder| ("EKK_RECORD", folder)))
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .current_dir(self.path(""))
             .stdin(Stdio::null())

@@ -177,7 +177,7 @@ pub(crate) fn steady(ended: &crate::place::Ended) -> String {
     let mut out = String::new();
     for (at, word) in words.iter().enumerate() {
         let is_time = word.trim().parse::<f64>().is_ok_and(|_| word.contains('.'))
-            && words.get(at + 1).is_some_and(|next| next.trim() == "s");
+            && words.get(at + 1).is_some_and(|next| next.trim_end().trim_end_matches([':', '.', ';']) == "s");
         out.push_str(if is_time { "[time] " } else { word });
     }
     out

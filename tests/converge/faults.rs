@@ -3,6 +3,8 @@
 use ekk::apply::End;
 use ekk::plan::Action;
 use ekk::resource::Kind;
+use std::collections::BTreeSet;
+
 use ekk_emulator::{Effect, Fault, Moment, Service};
 
 use crate::fixture::{Cloud, STACKS, Way, count};
@@ -44,23 +46,19 @@ async fn a_lost_answer_of_every_create_is_survived_and_nothing_is_made_twice() {
 async fn a_server_error_of_every_operation_once_is_survived() {
     let cloud = Cloud::start().await;
     cloud.up(STACKS[1]).await;
-    let mut operations: Vec<(Service, String)> = cloud
-        .control()
-        .requests()
-        .into_iter()
-        .filter(|request| request.is_write)
-        .map(|request| (request.service, request.operation))
-        .collect();
-    operations.sort();
-    operations.dedup();
-    let cloud = Cloud::start().await;
-    for (service, operation) in &operations {
-        let error = Effect::Error { status: 503, code: "ServiceUnavailable".to_owned(), message: "busy".to_owned() };
-        cloud.control().fault(Fault::on(*service, operation, error).nth(1));
+    let requests = cloud.control().requests().into_iter();
+    let operations: BTreeSet<(Service, String)> =
+        requests.map(|request| (request.service, request.operation)).collect();
+    for (status, code) in [(500, "InternalFailure"), (503, "ServiceUnavailable")] {
+        let cloud = Cloud::start().await;
+        for (service, operation) in &operations {
+            let error = Effect::Error { status, code: code.to_owned(), message: "busy".to_owned() };
+            cloud.control().fault(Fault::on(*service, operation, error).nth(1));
+        }
+        cloud.up(STACKS[1]).await;
+        cloud.control().clear_faults();
+        cloud.assert_converged(STACKS[1]).await;
     }
-    cloud.up(STACKS[1]).await;
-    cloud.control().clear_faults();
-    cloud.assert_converged(STACKS[1]).await;
 }
 
 #[tokio::test]

@@ -13,6 +13,9 @@ use serde_json::{Value, json};
 
 use crate::scripted::{Answer, Call, Scripted, waiting};
 
+/// An id of a change or a dry run, of the form that AWS takes back.
+const ID: &str = "00000000-0000-4000-8000-00000000000c";
+
 const DOMAIN: &str = "/2021-01-01/opensearch/domain";
 const LOGS: &str = "GET /2021-01-01/opensearch/domain/logs";
 
@@ -183,7 +186,7 @@ async fn the_dry_run_tells_blue_green_and_what_validation_finds() {
             let failures = json!([{ "Code": "RedCluster", "Message": "The cluster is red" }]);
             let failures = if nth < 3 { json!([]) } else { failures };
             return Answer::Ok(json!({ "DryRunProgressStatus": {
-                "DryRunId": "d", "DryRunStatus": state, "CreationDate": "x", "UpdateDate": "x",
+                "DryRunId": ID, "DryRunStatus": state, "CreationDate": "x", "UpdateDate": "x",
                 "ValidationFailures": failures,
             } }));
         }
@@ -193,7 +196,7 @@ async fn the_dry_run_tells_blue_green_and_what_validation_finds() {
         Answer::Ok(json!({
             "DryRunResults": { "DeploymentType": "Blue/Green", "Message": "x" },
             "DryRunProgressStatus": {
-                "DryRunId": "d", "DryRunStatus": "PENDING", "CreationDate": "x", "UpdateDate": "x",
+                "DryRunId": ID, "DryRunStatus": "PENDING", "CreationDate": "x", "UpdateDate": "x",
             },
         }))
     })
@@ -353,15 +356,15 @@ async fn without_waiting_a_busy_domain_is_still_under_way() {
 
 #[tokio::test]
 async fn an_update_stops_at_a_failed_validation_with_awss_codes() {
-    let change = |state: &str| json!({ "ChangeId": "c", "ConfigChangeStatus": state, "Message": "failed" });
+    let change = |state: &str| json!({ "ChangeId": ID, "ConfigChangeStatus": state, "Message": "failed" });
     let server = Scripted::start(move |nth, call| {
         if call.line.starts_with("POST") {
             return Answer::Ok(json!({ "DomainConfig": { "ChangeProgressDetails": change("Pending") } }));
         }
         if call.line.contains("/progress") {
-            assert!(call.line.ends_with("changeid=c"), "{}", call.line);
+            assert!(call.line.ends_with(&format!("changeid={ID}")), "{}", call.line);
             return Answer::Ok(json!({ "ChangeProgressStatus": {
-                "ChangeId": "c", "Status": "FAILED", "ConfigChangeStatus": "ValidationFailed",
+                "ChangeId": ID, "Status": "FAILED", "ConfigChangeStatus": "ValidationFailed",
                 "ValidationFailures": [{ "Code": "TooManyShards", "Message": "1,200 shards" }],
             } }));
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use ekk::aws::{Aws, Connection, Session};
 use ekk::wait::{Deadline, Pace, Progress, Waiting};
+use ekk_emulator::recorder::{self, Recorder};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -42,10 +43,12 @@ impl Scripted {
         let calls: Arc<Mutex<Vec<Call>>> = Arc::default();
         let seen = Arc::clone(&calls);
         let script = Arc::new(script);
+        let recorder = recorder::folder().map(|folder| Recorder::create(&folder, "stand-in").expect("a folder"));
+        let recorder = Arc::new(recorder);
         tokio::spawn(async move {
             while let Ok((connection, _)) = listener.accept().await {
-                let (seen, script) = (Arc::clone(&seen), Arc::clone(&script));
-                tokio::spawn(async move { serve(connection, &seen, &*script).await });
+                let (seen, script, recorder) = (Arc::clone(&seen), Arc::clone(&script), Arc::clone(&recorder));
+                tokio::spawn(async move { serve(connection, &seen, recorder.as_ref().as_ref(), &*script).await });
             }
         });
         let connection = Connection {
@@ -76,7 +79,12 @@ pub(crate) fn waiting(deadline: Deadline) -> Waiting {
     Waiting { pace, deadline, progress: Progress::silent() }
 }
 
-async fn serve(mut connection: TcpStream, seen: &Mutex<Vec<Call>>, script: &(impl Fn(usize, &Call) -> Answer + Sync)) {
+async fn serve(
+    mut connection: TcpStream,
+    seen: &Mutex<Vec<Call>>,
+    recorder: Option<&Recorder>,
+    script: &(impl Fn(usize, &Call) -> Answer + Sync),
+) {
     let mut bytes = Vec::new();
     let mut chunk = [0; 4096];
     let (head, body) = loop {
@@ -96,6 +104,11 @@ async fn serve(mut connection: TcpStream, seen: &Mutex<Vec<Call>>, script: &(imp
         }
     };
     let line = head.lines().next().unwrap_or_default().trim_end_matches(" HTTP/1.1").to_owned();
+    if let (Some(recorder), Some((method, target))) = (recorder, line.split_once(' ')) {
+        let headers = head.lines().skip(1).filter_map(|line| line.split_once(": "));
+        let headers: Vec<(String, String)> = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        recorder.write_sent(method, target, &headers, body.as_bytes()).expect("a writable folder");
+    }
     let (status, kind, error, text) = if line == "POST /" {
         (200, "text/xml", "", CALLER.to_owned())
     } else {

@@ -26,6 +26,7 @@ sys.path.insert(0, str(HERE))
 import engine  # noqa: E402
 import front  # noqa: E402
 import localstack  # noqa: E402
+import proxy  # noqa: E402
 
 REGION = "eu-west-1"
 ACCOUNT = "000000000000"
@@ -108,9 +109,9 @@ def localstack_server(for_the_run, with_dashboards, public, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def aws_endpoint(localstack_server):
-    """The address that ekk takes for AWS. What stands between the two (a recorder, faults) overrides this."""
-    return localstack_server.address
+def aws_endpoint(for_the_run, localstack_server):
+    """The address that ekk takes for AWS: a proxy that records what passes where EKK_RECORD says so."""
+    return for_the_run(proxy.start(localstack_server.address, via="localstack")).address
 
 
 @dataclasses.dataclass(frozen=True)

@@ -18,6 +18,8 @@ def start(ekk: str, folder: pathlib.Path):
     home = folder / ".ekk" / "local"
     home.mkdir(parents=True)
     environment = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(folder)}
+    if record := os.environ.get("EKK_RECORD"):
+        environment["EKK_RECORD"] = record
     with open(folder / "log", "wb") as log:
         process = subprocess.Popen(
             [ekk, "local"], cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT

@@ -20,6 +20,7 @@ import hashlib
 import json
 import os
 import pathlib
+import random
 import shutil
 import signal
 import socket
@@ -34,6 +35,18 @@ from engine import Failed, NotToBeHad, cache
 PART = "LocalStack 2026.3.0"
 
 LOCK = pathlib.Path(__file__).with_name("localstack.txt")
+
+# Its gateway would listen on every interface whatever GATEWAY_LISTEN says, and its S3 keep its folders in one place
+# below /tmp whatever TMPDIR says.
+MAIN = """
+import functools, sys
+from twisted.internet import endpoints
+endpoints.TCP4ServerEndpoint = functools.partial(endpoints.TCP4ServerEndpoint, interface="127.0.0.1")
+from localstack.services.s3 import provider
+provider.DEFAULT_S3_TMP_DIR = sys.argv.pop()
+from localstack.runtime.main import main
+main()
+"""
 
 # Up within 10 s on an idle machine with two cores.
 START_SECONDS = 180
@@ -125,7 +138,7 @@ def start(backend, data_dir=None, port=None, public=None):
         with open(log, "wb") as output:
             # A session of its own, so that what it starts itself is ended with it.
             process = subprocess.Popen(
-                [str(python), "-m", "localstack.runtime.main"],
+                [str(python), "-c", MAIN, str(folder / "s3")],
                 cwd=folder,
                 env=environment(folder, port, backend, public),
                 stdin=subprocess.DEVNULL,
@@ -197,9 +210,12 @@ def die_with_parent() -> None:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """Returns a port that is free now, below those that systems give to outgoing connections."""
+    while True:
+        port = random.randrange(20000, 32000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def main() -> int:

@@ -226,6 +226,16 @@ async fn a_lost_answer_is_no_failure() {
 }
 
 #[tokio::test]
+async fn a_lost_answer_is_no_failure_where_the_server_ignores_the_tags_of_a_new_bucket() {
+    let account = Account::start().await;
+    account.control().world(|world| world.s3.ignores_tags_of_new_buckets = true);
+    let lost = Effect::DropConnection(Moment::After);
+    account.control().fault(Fault::on(Service::S3, "CreateBucket", lost).first(1));
+    create(&account).await;
+    assert_settled(&account.session, &wanted()).await;
+}
+
+#[tokio::test]
 async fn finishing_a_half_made_bucket_is_no_hazard_but_expiry_in_a_used_one_is() {
     let account = Account::start().await;
     account.control().deny("s3:PutLifecycleConfiguration");

@@ -8,6 +8,7 @@ use std::time::Duration;
 use ekk::aws::{Aws, Connection, Session};
 use ekk::stack::{Names, Origin};
 use ekk::wait::{Deadline, Pace, Progress, Waiting};
+use ekk_emulator::recorder::{self, Recorder};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -39,6 +40,8 @@ pub(crate) struct Answer {
     pub(crate) body: String,
     /// The Date header.
     pub(crate) date: Option<String>,
+    /// Further headers.
+    pub(crate) headers: Vec<(&'static str, String)>,
 }
 
 impl Answer {
@@ -47,7 +50,7 @@ impl Answer {
     }
 
     pub(crate) fn new(status: u16, content_type: &str, body: String) -> Self {
-        Self { status, content_type: content_type.to_owned(), body, date: None }
+        Self { status, content_type: content_type.to_owned(), body, date: None, headers: Vec::new() }
     }
 }
 
@@ -66,6 +69,7 @@ struct Shared {
     behind: Box<Behind>,
     came: Mutex<Vec<Came>>,
     fates: Mutex<VecDeque<(String, String, Fate)>>,
+    recorder: Option<Recorder>,
 }
 
 /// The running stand-in.
@@ -78,7 +82,9 @@ impl StandIn {
     pub(crate) async fn start(behind: impl Fn(&Came) -> Answer + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address").to_string();
-        let shared = Arc::new(Shared { behind: Box::new(behind), came: Mutex::default(), fates: Mutex::default() });
+        let recorder = recorder::folder().map(|folder| Recorder::create(&folder, "stand-in").expect("a folder"));
+        let (came, fates) = (Mutex::default(), Mutex::default());
+        let shared = Arc::new(Shared { behind: Box::new(behind), came, fates, recorder });
         let serving = Arc::clone(&shared);
         tokio::spawn(async move {
             while let Ok((connection, _)) = listener.accept().await {
@@ -114,6 +120,9 @@ impl StandIn {
 async fn serve(mut connection: TcpStream, shared: Arc<Shared>) {
     let mut buffer = Vec::new();
     while let Some(came) = next(&mut connection, &mut buffer).await {
+        if let Some(recorder) = &shared.recorder {
+            recorder.write_sent(&came.method, &came.path, &came.headers, &came.body).expect("a writable folder");
+        }
         shared.came.lock().expect("a lock").push(came.clone());
         let fate = {
             let mut fates = shared.fates.lock().expect("a lock");
@@ -128,10 +137,11 @@ async fn serve(mut connection: TcpStream, shared: Arc<Shared>) {
             }
             None => (shared.behind)(&came),
         };
-        let Answer { status, content_type, body, date } = answer;
+        let Answer { status, content_type, body, date, headers } = answer;
         let date = date.map(|date| format!("date: {date}\r\n")).unwrap_or_default();
+        let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         let head = format!(
-            "HTTP/1.1 {status} X\r\ncontent-type: {content_type}\r\ncontent-length: {}\r\n{date}\r\n",
+            "HTTP/1.1 {status} X\r\ncontent-type: {content_type}\r\ncontent-length: {}\r\n{date}{headers}\r\n",
             body.len()
         );
         if connection.write_all(&[head.as_bytes(), body.as_bytes()].concat()).await.is_err() {

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::document::{Operation, Refresh, read_refresh};
+use super::document::{Operation, Refresh, generated_id, read_refresh};
 use super::failure::Failure;
 use super::mapping::preview;
 use super::{Ask, Engine, ExplicitIndex};
@@ -109,6 +109,16 @@ impl Engine<'_> {
                     "Validation Failed: 1: index is missing;",
                 ));
             };
+            if let Some(id) = id.as_ref().filter(|id| id.len() > 512) {
+                return Err(Failure::new(
+                    400,
+                    "action_request_validation_exception",
+                    format!(
+                        "Validation Failed: 1: id [{id}] is too long, must be no longer than 512 bytes but was: {};",
+                        id.len()
+                    ),
+                ));
+            }
             let action = if name == "delete" {
                 if id.is_none() {
                     return Err(Failure::new(
@@ -130,6 +140,7 @@ impl Engine<'_> {
                     Err(error) => Action::Unreadable(error.to_string()),
                 }
             };
+            let id = id.or_else(|| Some(generated_id()));
             lines.push(Line { name, index, id, action });
         }
         Ok(lines)
@@ -139,7 +150,9 @@ impl Engine<'_> {
 fn read_action(number: usize, line: &str) -> Result<(&'static str, Map<String, Value>), Failure> {
     let malformed =
         |what: &str| Failure::illegal_argument(format!("Malformed action/metadata line [{number}], {what}"));
-    let Ok(Value::Object(object)) = serde_json::from_str::<Value>(line) else {
+    let parsed = serde_json::from_str::<Value>(line)
+        .map_err(|error| Failure::new(400, "json_parse_exception", format!("Unrecognized token: {error}")))?;
+    let Value::Object(object) = parsed else {
         return Err(malformed("expected START_OBJECT"));
     };
     let mut entries = object.into_iter();

@@ -139,11 +139,8 @@ impl Pattern {
 
     fn milliseconds(&self, text: &str, rounding: Rounding) -> Option<i64> {
         match self {
-            Self::EpochMilliseconds => epoch(text, 1).map(|(milliseconds, _)| milliseconds),
-            Self::EpochSeconds => {
-                let (seconds, nanoseconds) = epoch(text, 1_000)?;
-                Some(seconds + nanoseconds)
-            }
+            Self::EpochMilliseconds => epoch(text, 1),
+            Self::EpochSeconds => epoch(text, 1_000),
             Self::Pieces(pieces) => {
                 let mut found = Found::default();
                 let rest = take_all(pieces, text.as_bytes(), &mut found)?;
@@ -156,23 +153,22 @@ impl Pattern {
     }
 }
 
-/// The whole part times `scale`, and the milliseconds of the fraction.
-fn epoch(text: &str, scale: i64) -> Option<(i64, i64)> {
-    let (negative, digits) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
-    let (whole, fraction) = digits.split_once('.').map_or((digits, None), |(whole, fraction)| (whole, Some(fraction)));
-    if whole.is_empty() || !whole.bytes().all(|byte| byte.is_ascii_digit()) {
+/// A number in milliseconds, of which one unit has `scale`. Down to nanoseconds, a dot at the end is nothing, and the
+/// fraction of negative seconds counts upwards: the engines read -1.5 s as half a second before 1970, and -1.5 ms as -2.
+fn epoch(text: &str, scale: i64) -> Option<i64> {
+    let (sign, digits) = text.strip_prefix('-').map_or((1, text), |rest| (-1, rest));
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let finest = if scale == 1 { 6 } else { 9 };
+    let all_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.is_empty() || !all_digits(whole) || !all_digits(fraction) || fraction.len() > finest {
         return None;
     }
-    let mut milliseconds = 0;
-    if let Some(fraction) = fraction {
-        if fraction.is_empty() || fraction.len() > 9 || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
-            return None;
-        }
-        let padded = format!("{fraction:0<9}");
-        milliseconds = padded.parse::<i64>().ok()? * scale / 1_000_000_000;
-    }
-    let whole = whole.parse::<i64>().ok()?.checked_mul(scale)?;
-    Some(if negative { (-whole, -milliseconds) } else { (whole, milliseconds) })
+    let nanoseconds = format!("{fraction:0<9}").parse::<i64>().ok()?;
+    let part = match scale {
+        1 if sign < 0 && nanoseconds > 0 => -1,
+        _ => nanoseconds * scale / 1_000_000_000,
+    };
+    (sign * whole.parse::<i64>().ok()?).checked_mul(scale)?.checked_add(part)
 }
 
 #[derive(Clone, Copy)]
@@ -459,6 +455,17 @@ mod tests {
         assert_eq!(read("epoch_millis||epoch_second", "1589208284.123"), Some(1_589_208_284));
         let year_52329 = read("epoch_second", "1589201084123").unwrap();
         assert_eq!(date_of_days(year_52329.div_euclid(86_400_000)).0, 52_329);
+    }
+
+    #[test]
+    fn numbers_are_read_as_the_engines_read_them() {
+        // Measured on Elasticsearch 7.10.2 and OpenSearch 1.3.13, 2.19.1 and 3.5.0.
+        assert_eq!(read("epoch_second", "1589208284."), Some(MOMENT));
+        assert_eq!(read("epoch_second", "-1.5"), Some(-500));
+        assert_eq!(read("epoch_millis", "-1.5"), Some(-2));
+        assert_eq!(read("epoch_millis", "1589208284.123456"), Some(1_589_208_284));
+        assert_eq!(read("epoch_millis", "1589208284.1234567"), None);
+        assert_eq!(read("epoch_second", "1e9"), None);
     }
 
     #[test]

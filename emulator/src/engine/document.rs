@@ -80,12 +80,9 @@ impl Engine<'_> {
         let Some(found) = self.data.indexes.get(&index_key) else {
             return Err(Failure::index_not_found(index));
         };
-        if found.is_write_blocked() {
-            return Err(Failure::new(
-                403,
-                "cluster_block_exception",
-                format!("index [{index}] blocked by: [FORBIDDEN/8/index write (api)];"),
-            ));
+        if let Some((status, why)) = found.write_block() {
+            let reason = format!("index [{index}] blocked by: [{why}];");
+            return Err(Failure::new(status, "cluster_block_exception", reason));
         }
         let existing = self.data.documents.get(&key);
         if let (Operation::Create, Some(existing)) = (operation, existing) {
@@ -194,7 +191,12 @@ impl Engine<'_> {
         now: Timestamp,
     ) -> Result<Answer, Failure> {
         let refresh = read_refresh(ask)?;
-        let written = self.write(operation, index, id, &ask.needed_json()?, refresh, now)?;
+        let source = match ask.json() {
+            Ok(Some(source)) => source,
+            Ok(None) => return Err(Failure::new(400, "parse_exception", "request body is required")),
+            Err(unreadable) => return Err(Failure::mapper_parsing("failed to parse").caused_by(unreadable)),
+        };
+        let written = self.write(operation, index, id, &source, refresh, now)?;
         if refresh == Refresh::AtOnce {
             self.refresh_index(index, now);
         }
@@ -239,6 +241,9 @@ impl Engine<'_> {
 
     pub(super) fn get_source(&self, ask: Ask<'_>, index: &str, id: &str) -> Result<Answer, Failure> {
         ask.allow(&["realtime"])?;
+        if self.index(index).is_none() {
+            return Err(Failure::index_not_found(index));
+        }
         match self.data.documents.get(&format!("{}/{id}", self.index_key(index))) {
             Some(document) => Ok(document.source.clone().into()),
             None => {
@@ -257,7 +262,7 @@ pub(super) fn read_refresh(ask: Ask<'_>) -> Result<Refresh, Failure> {
     }
 }
 
-fn generated_id() -> String {
+pub(super) fn generated_id() -> String {
     uuid::Uuid::new_v4().simple().to_string()[..20].to_owned()
 }
 

@@ -45,10 +45,20 @@ impl Index {
         self.shards() * (self.replicas(nodes) - (nodes - 1)).max(0)
     }
 
-    pub(crate) fn is_write_blocked(&self) -> bool {
-        ["index.blocks.write", "index.blocks.read_only", "index.blocks.read_only_allow_delete"]
-            .iter()
-            .any(|name| settings::flag(&self.settings, name) == Some(true))
+    /// Why no document may be written: by hand it is forbidden, and on a full disk it is to be tried again later.
+    pub(crate) fn write_block(&self) -> Option<(u16, &'static str)> {
+        [
+            ("index.blocks.read_only", 403, "FORBIDDEN/5/index read-only (api)"),
+            ("index.blocks.write", 403, "FORBIDDEN/8/index write (api)"),
+            (
+                "index.blocks.read_only_allow_delete",
+                429,
+                "TOO_MANY_REQUESTS/12/disk usage exceeded flood-stage watermark, index has read-only-allow-delete block",
+            ),
+        ]
+        .into_iter()
+        .find(|(name, ..)| settings::flag(&self.settings, name) == Some(true))
+        .map(|(_, status, why)| (status, why))
     }
 }
 
@@ -63,6 +73,7 @@ impl Engine<'_> {
             depth: limit("index.mapping.depth.limit", 20),
             ignore_malformed: settings::flag(settings, "index.mapping.ignore_malformed"),
             index_ignore_malformed_wins: self.version.index_ignore_malformed_wins(),
+            ignore_malformed_covers_objects: self.version.ignore_malformed_covers_objects(),
         }
     }
 
@@ -169,7 +180,7 @@ impl Engine<'_> {
 
     pub(super) fn put_mapping(&mut self, ask: Ask<'_>, expression: &str) -> Result<Value, Failure> {
         ask.allow(&["write_index_only"])?;
-        let newer = read_mapping(&ask.needed_json()?)?;
+        let newer = Mapping::read(&ask.needed_json()?)?;
         let names = self.resolve_some(ask, expression)?;
         for name in &names {
             let Some(index) = self.index(name) else {
@@ -190,10 +201,14 @@ impl Engine<'_> {
         let body = ask.needed_json()?;
         let body = body.get("settings").unwrap_or(&body);
         let newer = settings::read(body, Stage::Open)?;
+        let reset = settings::reset(body);
         for name in self.resolve_some(ask, expression)? {
             let key = self.index_key(&name);
             if let Some(index) = self.data.indexes.get_mut(&key) {
                 index.settings.extend(newer.clone());
+                index.settings.retain(|name, _| !reset.contains(name));
+                // What every index has goes back to its default.
+                index.settings.entry("index.number_of_replicas".to_owned()).or_insert_with(|| json!("1"));
             }
         }
         Ok(json!({"acknowledged": true}))

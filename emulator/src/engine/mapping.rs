@@ -27,6 +27,7 @@ pub(crate) struct Limits {
     pub(crate) depth: usize,
     pub(crate) ignore_malformed: Option<bool>,
     pub(crate) index_ignore_malformed_wins: bool,
+    pub(crate) ignore_malformed_covers_objects: bool,
 }
 
 /// The mapping of one index.
@@ -215,6 +216,10 @@ const ROOT_PARAMETERS: [&str; 9] = [
     "properties",
 ];
 
+/// Fields that an index keeps about a document; a document cannot hold them itself.
+const METADATA_FIELDS: [&str; 9] =
+    ["_feature", "_field_names", "_id", "_ignored", "_index", "_routing", "_seq_no", "_source", "_version"];
+
 const DYNAMIC_MATCHES: [&str; 7] = ["object", "string", "long", "double", "boolean", "date", "binary"];
 
 impl Mapping {
@@ -253,6 +258,7 @@ impl Mapping {
             }
         }
         let mut root = written.clone();
+        write_dynamic(&mut root);
         let properties = root.remove("properties").map_or(Ok(BTreeMap::new()), |value| read_properties(&value))?;
         Ok(Self { root, properties })
     }
@@ -337,7 +343,17 @@ impl Mapping {
             Some(written) => read_dynamic(written)?,
             None => Dynamic::Adds,
         };
-        reader.object(&mut next.properties, document, "", dynamic)?;
+        if let Some(key) = document.keys().find(|key| METADATA_FIELDS.contains(&key.as_str())) {
+            let reason = format!(
+                "failed to parse field [{key}] of type [{key}] in document with id '{id}'. Preview of field's value: '{}'",
+                preview(&document[key])
+            );
+            return Err(Failure::mapper_parsing(reason).caused_by(Failure::mapper_parsing(format!(
+                "Field [{key}] is a metadata field and cannot be added inside a document. Use the index API request \
+                 parameters."
+            ))));
+        }
+        reader.object(Some(&self.properties), &mut next.properties, document, "", dynamic)?;
         if reader.added {
             next.check_limits(limits)?;
             *self = next;
@@ -354,30 +370,32 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
+    /// Reads an object. `known` is what the index had before this document, `properties` has this document's fields, too.
     fn object(
         &mut self,
+        known: Option<&BTreeMap<String, Field>>,
         properties: &mut BTreeMap<String, Field>,
         object: &Map<String, Value>,
         path: &str,
         dynamic: Dynamic,
     ) -> Result<(), Failure> {
         for (key, value) in object {
-            if key.trim().is_empty() {
+            if key.is_empty() {
                 return Err(Failure::mapper_parsing("failed to parse")
                     .caused_by(Failure::illegal_argument("field name cannot be an empty string")));
             }
-            let (name, rest) = match key.split_once('.') {
-                Some((name, rest)) if !name.is_empty() && !rest.is_empty() && !rest.ends_with('.') => {
-                    (name, Some(rest))
-                }
-                Some(_) => {
+            // As Java splits: dots at the end are nothing.
+            let trimmed = key.trim_end_matches('.');
+            let (name, rest) = match trimmed.split_once('.') {
+                None if !trimmed.is_empty() => (trimmed, None),
+                Some((name, rest)) if trimmed.split('.').all(|part| !part.trim().is_empty()) => (name, Some(rest)),
+                Some(_) | None => {
                     return Err(Failure::mapper_parsing("failed to parse").caused_by(Failure::illegal_argument(
                         format!(
                             "object field starting or ending with a [.] makes object resolution ambiguous: [{key}]"
                         ),
                     )));
                 }
-                None => (key.as_str(), None),
             };
             // `a.b: 1` is the same as `a: {b: 1}` to the engines.
             let nested;
@@ -388,13 +406,14 @@ impl Reader<'_> {
                 }
                 None => value,
             };
-            self.field(properties, name, value, &join(path, name), dynamic)?;
+            self.field(known, properties, name, value, &join(path, name), dynamic)?;
         }
         Ok(())
     }
 
     fn field(
         &mut self,
+        known: Option<&BTreeMap<String, Field>>,
         properties: &mut BTreeMap<String, Field>,
         name: &str,
         value: &Value,
@@ -407,15 +426,28 @@ impl Reader<'_> {
         if let Value::Array(elements) = value {
             let is_point = matches!(properties.get(name), Some(Field::Leaf(leaf)) if leaf.kind == Kind::GeoPoint);
             if !is_point || !elements.iter().all(Value::is_number) {
-                return elements.iter().try_for_each(|element| self.field(properties, name, element, path, dynamic));
+                return elements
+                    .iter()
+                    .try_for_each(|element| self.field(known, properties, name, element, path, dynamic));
             }
         }
-        if !properties.contains_key(name) {
+        let known = known.and_then(|known| known.get(name));
+        if known.is_none() {
             match dynamic {
                 Dynamic::Adds => {
+                    // Each value of a field that is new makes a mapping of its own, and only then are they laid over
+                    // each other: a first `[1, "two"]` costs its record, which a later one does not.
+                    let parent = path.rsplit_once('.').map_or("", |(parent, _)| parent);
                     let field = self.invent(name, path, value)?;
-                    properties.insert(name.to_owned(), field);
+                    if let Field::Leaf(leaf) = &field {
+                        self.leaf(leaf, path, value)?;
+                    }
+                    let is_object = matches!(field, Field::Object { parameters: _, properties: _ });
+                    merge_properties(properties, BTreeMap::from([(name.to_owned(), field)]), parent)?;
                     self.added = true;
+                    if !is_object {
+                        return Ok(());
+                    }
                 }
                 Dynamic::Ignores => return Ok(()),
                 Dynamic::Refuses => {
@@ -440,8 +472,12 @@ impl Reader<'_> {
                     Some(written) => read_dynamic(written)?,
                     None => dynamic,
                 };
+                let known = match known {
+                    Some(Field::Object { parameters: _, properties }) => Some(properties),
+                    Some(Field::Leaf(_)) | None => None,
+                };
                 match value {
-                    Value::Object(object) => self.object(inner, object, path, dynamic),
+                    Value::Object(object) => self.object(known, inner, object, path, dynamic),
                     Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
                         Err(Failure::mapper_parsing(format!(
                             "object mapping for [{path}] tried to parse field [{name}] as object, but found a concrete value"
@@ -449,12 +485,13 @@ impl Reader<'_> {
                     }
                 }
             }
-            Some(Field::Leaf(leaf)) => {
-                let leaf = leaf.clone();
-                self.value(&leaf, path, value)?;
-                leaf.fields.iter().try_for_each(|(sub, field)| self.value(field, &join(path, sub), value))
-            }
+            Some(Field::Leaf(leaf)) => self.leaf(leaf, path, value),
         }
+    }
+
+    fn leaf(&self, leaf: &Leaf, path: &str, value: &Value) -> Result<(), Failure> {
+        self.value(leaf, path, value)?;
+        leaf.fields.iter().try_for_each(|(sub, field)| self.value(field, &join(path, sub), value))
     }
 
     fn value(&self, leaf: &Leaf, path: &str, value: &Value) -> Result<(), Failure> {
@@ -469,7 +506,9 @@ impl Reader<'_> {
             (None, of_index) => of_index.unwrap_or(false),
         };
         let can_be_lenient = leaf.kind.parameters().contains(&"ignore_malformed");
-        if lenient && can_be_lenient && refusal.of_value == Malformed::Value {
+        let is_covered = refusal.of_value == Malformed::Value
+            || (self.limits.ignore_malformed_covers_objects && leaf.kind.is_number() && value.is_object());
+        if lenient && can_be_lenient && is_covered {
             return Ok(());
         }
         if let Some(whole) = refusal.whole {
@@ -632,6 +671,14 @@ impl Leaf {
             Kind::Boolean => boolean(value).map(Some),
             Kind::Date => self.date(value),
             Kind::Ip => address(value).map(Some),
+            // What is neither stored nor kept in columns is never decoded.
+            Kind::Binary
+                if !["doc_values", "store"]
+                    .iter()
+                    .any(|key| self.parameters.get(*key).and_then(flag) == Some(true)) =>
+            {
+                Ok(None)
+            }
             Kind::Binary => {
                 let text = value.as_str().unwrap_or_default();
                 match base64::engine::general_purpose::STANDARD.decode(text) {
@@ -807,6 +854,7 @@ fn point(value: &Value) -> Result<Option<Term>, Refusal> {
             [longitude, latitude] => latitude.as_f64().zip(longitude.as_f64()),
             _ => None,
         },
+        Value::String(geohash) if is_geohash(geohash) => return Ok(None),
         Value::String(text) => text
             .split_once(',')
             .and_then(|(latitude, longitude)| latitude.trim().parse().ok().zip(longitude.trim().parse().ok())),
@@ -818,6 +866,11 @@ fn point(value: &Value) -> Result<Option<Term>, Refusal> {
             Err(Refusal::of_value("failed to parse geo_point: field must be either lat/lon or geohash".to_owned()))
         }
     }
+}
+
+/// Any text of these letters is a place: `true`, too.
+fn is_geohash(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|letter| "0123456789bcdefghjkmnpqrstuvwxyz".contains(letter))
 }
 
 fn read_properties(written: &Value) -> Result<BTreeMap<String, Field>, Failure> {
@@ -872,6 +925,7 @@ fn read_field(name: &str, written: &Value) -> Result<Field, Failure> {
             }
         }
         let mut parameters = written.clone();
+        write_dynamic(&mut parameters);
         let properties =
             parameters.remove("properties").map_or(Ok(BTreeMap::new()), |value| read_properties(&value))?;
         if kind == "object" {
@@ -1011,6 +1065,13 @@ fn read_dynamic(written: &Value) -> Result<Dynamic, Failure> {
         "false" => Ok(Dynamic::Ignores),
         "strict" => Ok(Dynamic::Refuses),
         other => Err(Failure::mapper_parsing(format!("No enum constant for dynamic [{other}]"))),
+    }
+}
+
+/// The engines give `dynamic` back as text, whatever it was written as.
+fn write_dynamic(parameters: &mut Map<String, Value>) {
+    if let Some(dynamic) = parameters.get_mut("dynamic") {
+        *dynamic = json!(preview(dynamic));
     }
 }
 

@@ -175,20 +175,22 @@ impl Query {
         }
     }
 
-    /// Reads `q=…` of a search by URI, or the text of a query_string.
+    /// Reads `q=…` of a search by URI, or the text of a query_string, as Lucene's classic parser joins its clauses: AND
+    /// makes both of its sides needed, and OR, where every word is needed else, makes both optional.
     pub(crate) fn read_text(text: &str, fields: &[String], default: How) -> Result<Self, Failure> {
-        let mut every: Vec<Self> = Vec::new();
-        let mut any: Vec<Self> = Vec::new();
-        let mut join_with_and = default == How::EveryWord;
+        let mut clauses: Vec<(Occurs, Self)> = Vec::new();
+        let mut joined = Joined::Beside;
         let mut negate = false;
         for token in split_query(text)? {
             match token.as_str() {
                 "AND" | "&&" => {
-                    join_with_and = true;
-                    every.append(&mut any);
+                    joined = Joined::And;
                     continue;
                 }
-                "OR" | "||" => continue,
+                "OR" | "||" => {
+                    joined = Joined::Or;
+                    continue;
+                }
                 "NOT" | "!" => {
                     negate = true;
                     continue;
@@ -204,23 +206,46 @@ impl Query {
                 Some((field, rest)) if !field.is_empty() && !field.starts_with('"') => (vec![field.to_owned()], rest),
                 Some(_) | None => (fields.to_vec(), token),
             };
+            if own_fields.iter().any(|field| field.contains('*')) && own_fields != fields {
+                // The engines want `\\*` there, which is not supported here.
+                return Err(unreadable_text(text));
+            }
             let one = text_clause(&own_fields, token)?;
-            if must_not || negate {
-                every.push(Self::Not(Box::new(one)));
-                negate = false;
-            } else if must || join_with_and {
-                every.push(one);
-            } else {
-                any.push(one);
+            let every_word = default == How::EveryWord;
+            if let Some((before @ (Occurs::Must | Occurs::May), _)) = clauses.last_mut() {
+                match joined {
+                    Joined::And => *before = Occurs::Must,
+                    Joined::Or if every_word => *before = Occurs::May,
+                    Joined::Or | Joined::Beside => {}
+                }
+            }
+            let occurs = match (must_not || negate, joined) {
+                (true, _) => Occurs::Never,
+                (false, Joined::And) => Occurs::Must,
+                (false, Joined::Or | Joined::Beside) if must => Occurs::Must,
+                (false, Joined::Beside) if every_word => Occurs::Must,
+                (false, Joined::Or | Joined::Beside) => Occurs::May,
+            };
+            clauses.push((occurs, one));
+            (negate, joined) = (false, Joined::Beside);
+        }
+        if clauses.is_empty() {
+            return Ok(Self::None);
+        }
+        let any_is_needed = !clauses.iter().any(|(occurs, _)| *occurs == Occurs::Must);
+        let (mut every, mut any) = (Vec::new(), Vec::new());
+        for (occurs, one) in clauses {
+            match occurs {
+                Occurs::Must => every.push(one),
+                Occurs::Never => every.push(Self::Not(Box::new(one))),
+                Occurs::May => any.push(one),
             }
         }
-        if !any.is_empty() {
+        // Beside what must be there, what may be there only raises a score.
+        if any_is_needed && !any.is_empty() {
             every.push(Self::Any(any));
         }
-        Ok(match every.len() {
-            0 => Self::None,
-            _ => Self::Every(every),
-        })
+        Ok(Self::Every(every))
     }
 
     fn read_query_string(name: &str, body: &Value) -> Result<Self, Failure> {
@@ -298,6 +323,22 @@ impl Query {
             }),
         }
     }
+}
+
+/// Whether a clause of a text must be found.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Occurs {
+    Must,
+    May,
+    Never,
+}
+
+/// What stands between a clause of a text and the one before.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Joined {
+    Beside,
+    And,
+    Or,
 }
 
 /// What a search orders its hits by.
@@ -826,6 +867,14 @@ fn text_clause(fields: &[String], token: &str) -> Result<Query, Failure> {
     Ok(Query::Any(clauses.collect()))
 }
 
+fn unreadable_text(text: &str) -> Failure {
+    Failure::new(400, "search_phase_execution_exception", "all shards failed").caused_by(Failure::new(
+        400,
+        "query_shard_exception",
+        format!("Failed to parse query [{text}]"),
+    ))
+}
+
 /// Splits a query text at spaces outside quotes.
 fn split_query(text: &str) -> Result<Vec<String>, Failure> {
     let mut tokens = Vec::new();
@@ -849,7 +898,7 @@ fn split_query(text: &str) -> Result<Vec<String>, Failure> {
         }
     }
     if quoted {
-        return Err(Failure::new(400, "query_shard_exception", format!("Failed to parse query [{text}]")));
+        return Err(unreadable_text(text));
     }
     if !token.is_empty() {
         tokens.push(token);
@@ -876,9 +925,9 @@ fn parameter<'a>(body: &'a Value, key: &str) -> Option<&'a Value> {
 fn needed<'a>(name: &str, body: &'a Value, key: &str) -> Result<&'a Value, Failure> {
     match body {
         Value::Object(object) => {
-            object.get(key).ok_or_else(|| Failure::illegal_argument(format!("[{name}] requires [{key}]")))
+            object.get(key).ok_or_else(|| Failure::parsing(format!("{name} must be provided with a [{key}]")))
         }
-        Value::Null => Err(Failure::illegal_argument(format!("[{name}] requires [{key}]"))),
+        Value::Null => Err(Failure::parsing(format!("{name} must be provided with a [{key}]"))),
         Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Ok(body),
     }
 }

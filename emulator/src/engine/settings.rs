@@ -1,6 +1,6 @@
 //! The settings of an index: which there are, what they may hold, and how the engines give them back (as strings).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
@@ -98,6 +98,27 @@ pub(crate) fn read(written: &Value, stage: Stage) -> Result<Settings, Failure> {
         settings.insert(name, value);
     }
     Ok(settings)
+}
+
+/// The settings that a request writes as null: they go back to their defaults.
+pub(crate) fn reset(written: &Value) -> BTreeSet<String> {
+    fn nulls(prefix: &str, value: &Value, into: &mut BTreeSet<String>) {
+        match value {
+            Value::Null => {
+                into.insert(if prefix.starts_with("index.") { prefix.to_owned() } else { format!("index.{prefix}") });
+            }
+            Value::Object(object) => {
+                for (key, inner) in object {
+                    let name = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+                    nulls(&name, inner, into);
+                }
+            }
+            Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {}
+        }
+    }
+    let mut reset = BTreeSet::new();
+    nulls("", written, &mut reset);
+    reset
 }
 
 /// Settings as an answer nests them.

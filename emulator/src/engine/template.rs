@@ -54,24 +54,29 @@ impl Engine<'_> {
         Ok(start)
     }
 
-    pub(super) fn get_composable(&self, ask: Ask<'_>, name: &str) -> Result<Value, Failure> {
+    pub(super) fn get_composable(&self, ask: Ask<'_>, name: Option<&str>) -> Result<Answer, Failure> {
         ask.allow(&["local"])?;
         let found: Vec<Value> = self
             .data
             .composable
             .with_prefix(&self.scope)
             .map(|(key, template)| (&key[self.scope.len()..], template))
-            .filter(|(key, _)| name_fits(name, key))
+            .filter(|(key, _)| name.is_none_or(|name| name_fits(name, key)))
             .map(|(key, template)| json!({"name": key, "index_template": template.composable()}))
             .collect();
-        if found.is_empty() && !name.contains('*') {
+        if let Some(name) = name
+            && found.is_empty()
+            && !name.contains('*')
+        {
             return Err(Failure::new(
                 404,
                 "resource_not_found_exception",
                 format!("index template matching [{name}] not found"),
             ));
         }
-        Ok(json!({"index_templates": found}))
+        // A pattern that none fits is a 404 with an empty list.
+        let status = if name.is_some() && found.is_empty() { 404 } else { 200 };
+        Ok(Answer::Json(status, json!({"index_templates": found})))
     }
 
     pub(super) fn put_composable(&mut self, ask: Ask<'_>, name: &str) -> Result<Value, Failure> {
@@ -82,7 +87,13 @@ impl Engine<'_> {
         };
         check_name(name)?;
         let mut template = Template {
-            index_patterns: patterns(name, body.get("index_patterns"))?,
+            index_patterns: match body.get("index_patterns") {
+                None => return Err(Failure::illegal_argument("Required [index_patterns]")),
+                Some(Value::Array(none)) if none.is_empty() => {
+                    return Err(Failure::illegal_argument("There must be at least one pattern, zero given"));
+                }
+                Some(written) => patterns(name, Some(written))?,
+            },
             priority: None,
             version: None,
             meta: None,
@@ -92,7 +103,21 @@ impl Engine<'_> {
         for (key, value) in body {
             match key.as_str() {
                 "index_patterns" => {}
-                "priority" => template.priority = Some(whole(key, value)?),
+                "priority" => {
+                    let wrong = |cause| {
+                        let reason = format!("[1:1] [index_template] failed to parse field [{key}]");
+                        Failure::new(400, "x_content_parse_exception", reason).caused_by(cause)
+                    };
+                    let priority = whole(key, value).map_err(wrong)?;
+                    if priority < 0 {
+                        return Err(Failure::new(
+                            400,
+                            "action_request_validation_exception",
+                            "Validation Failed: 1: index template priority must be >= 0;",
+                        ));
+                    }
+                    template.priority = Some(priority);
+                }
                 "version" => template.version = Some(json!(whole(key, value)?)),
                 "_meta" => template.meta = Some(value.clone()),
                 "composed_of" if value.as_array().is_some_and(Vec::is_empty) => {}
@@ -105,11 +130,22 @@ impl Engine<'_> {
                         ),
                     ));
                 }
-                "template" => template.read_body("template", value)?,
+                "template" => {
+                    if let Some(written) = value.get("settings") {
+                        settings::read(written, Stage::Creation).map_err(|failure| {
+                            invalid(name, &format!("Validation Failed: 1: {};", failure.reason()))
+                        })?;
+                    }
+                    template.read_body("template", value)?;
+                }
                 other => return Err(unknown_field("index_template", other)),
             }
         }
-        template.check().map_err(|failure| invalid(name, failure.reason()))?;
+        template.check().map_err(|failure| {
+            let cause = Failure::illegal_argument(format!("invalid composite mappings for [{name}]"));
+            let reason = format!("composable template [{name}] template after composition is invalid");
+            Failure::illegal_argument(reason).caused_by(cause.caused_by(failure))
+        })?;
         let key = format!("{}{name}", self.scope);
         if ask.flag("create")? == Some(true) && self.data.composable.contains_key(&key) {
             return Err(Failure::illegal_argument(format!("index template [{name}] already exists")));
@@ -307,8 +343,6 @@ fn patterns(name: &str, written: Option<&Value>) -> Result<Vec<String>, Failure>
             "must not start with '_'"
         } else if pattern.contains([' ', ',', '#', ':', '"', '\\', '/', '|', '<', '>', '?']) {
             "must not contain the following characters [ , \", *, \\, <, |, ,, >, /, ?]"
-        } else if pattern.chars().any(char::is_uppercase) {
-            "must be lowercase"
         } else {
             continue;
         };

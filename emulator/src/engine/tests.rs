@@ -163,7 +163,7 @@ fn a_template_with_an_unknown_key_setting_type_or_parameter_is_refused() {
         json!({"index_patterns": ["a"], "template": {"mappings": {"properties": {"x": {"type": "date", "fromat": "y"}}}}}),
         json!({"index_patterns": ["a"], "template": {"mappings": {"properties": {"x": {"type": "date", "format": "asctime"}}}}}),
         json!({"index_patterns": ["a"], "template": {"mappings": {"date_detections": false}}}),
-        json!({"index_patterns": ["A-*"]}),
+        json!({"index_patterns": ["_a-*"]}),
         json!({"index_patterns": []}),
     ] {
         let mut domain = Domain::new("OpenSearch_2.19");
@@ -338,7 +338,7 @@ fn strict_and_switched_off_dynamic_mapping_are_kept() {
     domain.put("/b", &json!({"mappings": {"dynamic": false}}));
     assert_eq!(kind(domain.index("a", &json!({"x": 1})).as_ref()), "strict_dynamic_mapping_exception");
     assert_eq!(domain.index("b", &json!({"x": 1})), None);
-    assert_eq!(domain.get("/b/_mapping").1["b"]["mappings"], json!({"dynamic": false}));
+    assert_eq!(domain.get("/b/_mapping").1["b"]["mappings"], json!({"dynamic": "false"}));
 }
 
 #[test]
@@ -404,6 +404,10 @@ fn queries_find_what_they_say() {
         (json!({"bool": {"should": [{"term": {"n": 1}}, {"term": {"n": 2}}]}}), vec!["1", "2"]),
         (json!({"query_string": {"query": "levelname:ERROR OR message:fine"}}), vec!["1", "3"]),
         (json!({"query_string": {"query": "disk AND NOT full"}}), vec!["2"]),
+        (json!({"query_string": {"query": "disk full", "default_operator": "and"}}), vec!["1"]),
+        (json!({"query_string": {"query": "full OR fine", "default_operator": "and"}}), vec!["1", "3"]),
+        (json!({"query_string": {"query": "disk NOT full", "default_operator": "and"}}), vec!["2"]),
+        (json!({"query_string": {"query": "full fine AND disk"}}), vec![]),
         (json!({"simple_query_string": {"query": "\"is full\"", "fields": ["message"]}}), vec!["1"]),
     ] {
         assert_eq!(domain.found(&query), ids, "{query}");
@@ -600,6 +604,150 @@ fn delete_by_query_deletes_what_it_finds() {
 fn elasticsearch_and_opensearch_1_name_the_type() {
     assert_eq!(Domain::new("Elasticsearch_7.10").put("/a/_doc/1", &json!({})).1["_type"], "_doc");
     assert_eq!(Domain::new("OpenSearch_2.19").put("/a/_doc/1", &json!({})).1.get("_type"), None);
+}
+
+// What follows was measured on Elasticsearch 7.10.2 and OpenSearch 1.3.13, 2.19.1 and 3.5.0 by tests/engines/.
+
+#[test]
+fn a_new_list_that_mixes_kinds_costs_its_record_and_a_later_one_does_not() {
+    let mut domain = Domain::new("OpenSearch_2.19");
+    domain.put("/_index_template/logs", &template());
+    for mixed in
+        [json!([1, "two"]), json!([1, 2.5]), json!([true, "x"]), json!(["a", {"b": 1}]), json!([{"b": 1}, "a"])]
+    {
+        let error = domain.index("logs", &json!({"list": mixed}));
+        assert_eq!(kind(error.as_ref()), "illegal_argument_exception", "{mixed}");
+    }
+    assert_eq!(domain.get("/logs/_mapping").1["logs"]["mappings"]["properties"].get("list"), None);
+    assert_eq!(kind(domain.index("logs", &json!({"list": [1, 2]})).as_ref()), "none");
+    assert_eq!(kind(domain.index("logs", &json!({"list": [1, "two", 2.5]})).as_ref()), "none");
+}
+
+#[test]
+fn a_document_holds_no_field_of_the_index_s_own() {
+    let mut domain = Domain::new("OpenSearch_2.19");
+    for field in ["_id", "_index", "_source", "_version", "_seq_no", "_routing", "_ignored", "_field_names"] {
+        assert_eq!(kind(domain.index("logs", &json!({field: 1})).as_ref()), "mapper_parsing_exception", "{field}");
+    }
+    assert_eq!(kind(domain.index("logs", &json!({"_own": 1})).as_ref()), "none");
+}
+
+#[test]
+fn dots_at_the_end_of_a_name_are_nothing_and_a_blank_name_is_one() {
+    let mut domain = Domain::new("OpenSearch_2.19");
+    for name in ["dot.", " "] {
+        assert_eq!(kind(domain.index("logs", &json!({name: 1})).as_ref()), "none", "{name}");
+    }
+    for name in [".dot", "a..b", ".", "", "a. .b"] {
+        assert_eq!(kind(domain.index("logs", &json!({name: 1})).as_ref()), "mapper_parsing_exception", "{name}");
+    }
+    let properties = domain.get("/logs/_mapping").1["logs"]["mappings"]["properties"].clone();
+    assert_eq!(properties, json!({"dot": {"type": "long"}, " ": {"type": "long"}}));
+}
+
+#[test]
+fn a_number_that_ignores_what_is_malformed_takes_an_object_since_opensearch_3_2() {
+    for (version, outcome) in [
+        ("Elasticsearch_7.10", "mapper_parsing_exception"),
+        ("OpenSearch_2.19", "mapper_parsing_exception"),
+        ("OpenSearch_3.1", "mapper_parsing_exception"),
+        ("OpenSearch_3.5", "none"),
+    ] {
+        let mut domain = Domain::new(version);
+        domain.put("/_index_template/logs", &template());
+        domain.index("logs", &json!({"number": 1}));
+        assert_eq!(kind(domain.index("logs", &json!({"number": {"a": 1}})).as_ref()), outcome, "{version}");
+    }
+}
+
+#[test]
+fn the_index_s_own_leniency_wins_from_opensearch_2_5_to_3_1() {
+    for (version, outcome) in [
+        ("Elasticsearch_7.10", "mapper_parsing_exception"),
+        ("OpenSearch_2.3", "mapper_parsing_exception"),
+        ("OpenSearch_2.5", "none"),
+        ("OpenSearch_3.1", "none"),
+        ("OpenSearch_3.2", "mapper_parsing_exception"),
+    ] {
+        let mut domain = Domain::new(version);
+        let field = json!({"asctime": {"type": "date", "ignore_malformed": false}});
+        let body = json!({"settings": {"index.mapping.ignore_malformed": true}, "mappings": {"properties": field}});
+        assert_eq!(domain.put("/logs", &body).0, 200);
+        assert_eq!(kind(domain.index("logs", &json!({"asctime": "x"})).as_ref()), outcome, "{version}");
+    }
+}
+
+#[test]
+fn a_full_disk_says_too_many_requests_until_the_block_is_reset() {
+    let mut domain = Domain::new("OpenSearch_2.19");
+    domain.put("/logs", &json!({}));
+    for (block, status) in [("read_only_allow_delete", 429), ("write", 403), ("read_only", 403)] {
+        let block = format!("index.blocks.{block}");
+        assert_eq!(domain.put("/logs/_settings", &json!({&block: true})).0, 200);
+        let (refused, answer) = domain.put("/logs/_doc/1", &json!({"a": 1}));
+        assert_eq!((refused, &answer["error"]["type"]), (status, &json!("cluster_block_exception")), "{block}");
+        assert_eq!(domain.put("/logs/_settings", &json!({&block: null})).0, 200);
+        assert!(domain.put("/logs/_doc/1", &json!({"a": 1})).0 < 300, "{block}");
+    }
+}
+
+#[test]
+fn an_invalid_template_names_its_cause_innermost() {
+    let mut domain = Domain::new("OpenSearch_2.19");
+    let body = json!({"index_patterns": ["a"], "template": {"mappings": {"properties": {"a": {"type": "strange"}}}}});
+    let (status, answer) = domain.put("/_index_template/a", &body);
+    let error = &answer["error"];
+    assert_eq!((status, &error["type"]), (400, &json!("illegal_argument_exception")));
+    assert_eq!(error["reason"], "composable template [a] template after composition is invalid");
+    let cause = error["caused_by"]["caused_by"]["reason"].as_str().unwrap();
+    assert!(cause.contains("No handler for type [strange]"), "{cause}");
+    for (body, kind) in [
+        (json!({}), "illegal_argument_exception"),
+        (json!({"index_patterns": []}), "illegal_argument_exception"),
+        (json!({"index_patterns": ["a"], "priority": -1}), "action_request_validation_exception"),
+        (json!({"index_patterns": ["a"], "priority": "high"}), "x_content_parse_exception"),
+        (
+            json!({"index_patterns": ["a"], "template": {"settings": {"strange": 1}}}),
+            "invalid_index_template_exception",
+        ),
+    ] {
+        let (status, answer) = domain.put("/_index_template/a", &body);
+        assert_eq!((status, &answer["error"]["type"]), (400, &json!(kind)), "{body}");
+    }
+    assert_eq!(domain.put("/_index_template/a", &json!({"index_patterns": ["Capitals"]})).0, 200);
+    assert_eq!(domain.get("/_index_template/none*"), (404, json!({"index_templates": []})));
+}
+
+#[test]
+fn an_id_that_is_too_long_costs_the_whole_bulk_request() {
+    let mut domain = Domain::new("OpenSearch_2.19");
+    let body = format!("{}\n{{\"a\":1}}\n", json!({"index": {"_index": "logs", "_id": "i".repeat(513)}}));
+    let (status, answer) = domain.ask_raw(Method::POST, "/_bulk", &body);
+    assert_eq!((status, &answer["error"]["type"]), (400, &json!("action_request_validation_exception")));
+    let (status, answer) = domain.ask_raw(Method::POST, "/_bulk", "index\n{}\n");
+    assert_eq!((status, &answer["error"]["type"]), (400, &json!("json_parse_exception")));
+}
+
+#[test]
+fn any_text_of_geohash_letters_is_a_place_and_a_binary_is_not_decoded() {
+    let mut domain = Domain::new("OpenSearch_2.19");
+    let properties = json!({"point": {"type": "geo_point"}, "binary": {"type": "binary"}});
+    domain.put("/logs", &json!({"mappings": {"properties": properties, "dynamic": false}}));
+    assert_eq!(domain.get("/logs/_mapping").1["logs"]["mappings"]["dynamic"], "false");
+    assert_eq!(kind(domain.index("logs", &json!({"point": "true"})).as_ref()), "none");
+    assert_eq!(kind(domain.index("logs", &json!({"point": "a"})).as_ref()), "mapper_parsing_exception");
+    assert_eq!(kind(domain.index("logs", &json!({"binary": "no base64!"})).as_ref()), "none");
+}
+
+#[test]
+fn a_field_with_a_bare_star_is_no_query_string() {
+    let mut domain = Domain::new("OpenSearch_2.19");
+    domain.seed(&[("1", json!({"message": "payment"}))]);
+    let (status, answer) =
+        domain.post("/logs/_search", &json!({"query": {"query_string": {"query": "mess*:payment"}}}));
+    assert_eq!((status, &answer["error"]["type"]), (400, &json!("search_phase_execution_exception")));
+    let (status, answer) = domain.get("/none/_source/1");
+    assert_eq!((status, &answer["error"]["type"]), (404, &json!("index_not_found_exception")));
 }
 
 #[test]

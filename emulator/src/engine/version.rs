@@ -38,10 +38,16 @@ impl EngineVersion {
         self.family == Family::Elasticsearch || self.major < 2
     }
 
-    /// Whether `index.mapping.ignore_malformed: true` wins over a field's own `false`, as measured on OpenSearch 2.19.1
-    /// (and not on OpenSearch 1.3.13 or Elasticsearch 7.10.2).
+    /// Whether `index.mapping.ignore_malformed: true` wins over a field's own `false`, as measured on OpenSearch 2.5.0 to
+    /// 3.1.0 (and not on Elasticsearch 7.10.2, OpenSearch 1.3.13 to 2.3.0, 3.2.0 and later).
     pub(crate) fn index_ignore_malformed_wins(self) -> bool {
-        self.family == Family::OpenSearch && (self.major, self.minor) >= (2, 19)
+        self.family == Family::OpenSearch && ((2, 5)..(3, 2)).contains(&(self.major, self.minor))
+    }
+
+    /// Whether a number field that ignores what is malformed takes an object, too, as measured on OpenSearch 3.2.0, 3.3.2
+    /// and 3.5.0 (and not on 2.19.1, 3.0.0 or 3.1.0).
+    pub(crate) fn ignore_malformed_covers_objects(self) -> bool {
+        self.family == Family::OpenSearch && (self.major, self.minor) >= (3, 2)
     }
 
     /// The body of `GET /`.

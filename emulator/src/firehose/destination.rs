@@ -13,45 +13,12 @@ use crate::{
 /// A destination as DescribeDeliveryStream gives it.
 pub(crate) type Destination = Map<String, Value>;
 
-const CREATE_ONLY: [&str; 2] = ["S3BackupMode", "VpcConfiguration"];
-const MEMBERS: [&str; 11] = [
-    "RoleARN",
-    "DomainARN",
-    "ClusterEndpoint",
-    "IndexName",
-    "TypeName",
-    "IndexRotationPeriod",
-    "BufferingHints",
-    "RetryOptions",
-    "ProcessingConfiguration",
-    "CloudWatchLoggingOptions",
-    "DocumentIdOptions",
-];
-
-/// A value that breaks a constraint of the service's model.
-pub(crate) fn constraint<T>(value: &str, at: &str, what: &str) -> Result<T, Failure> {
-    Err(Failure::new(
-        400,
-        "ValidationException",
-        format!(
-            "1 validation error detected: Value '{value}' at '{at}' failed to satisfy constraint: Member must {what}"
-        ),
-    ))
-}
-
 pub(crate) fn invalid<T>(message: impl Into<String>) -> Result<T, Failure> {
     Err(Failure::new(400, "InvalidArgumentException", message))
 }
 
 /// Reads the configuration of a new stream and fills in the service's defaults.
 pub(crate) fn create(written: &Map<String, Value>) -> Result<Destination, Failure> {
-    let known: Vec<&str> = MEMBERS.iter().chain(&CREATE_ONLY).copied().chain(["S3Configuration"]).collect();
-    only(written, &known, "amazonopensearchserviceDestinationConfiguration")?;
-    for required in ["RoleARN", "IndexName", "S3Configuration"] {
-        if !written.contains_key(required) {
-            return constraint("null", required, "not be null");
-        }
-    }
     let defaults = json!({
         "TypeName": "",
         "IndexRotationPeriod": "OneDay",
@@ -64,15 +31,8 @@ pub(crate) fn create(written: &Map<String, Value>) -> Result<Destination, Failur
     });
     let mut destination = defaults.as_object().cloned().unwrap_or_default();
     let mut own = written.clone();
-    let backup = own.remove("S3Configuration").unwrap_or_default();
-    let Some(backup) = backup.as_object() else {
-        return constraint("null", "s3Configuration", "not be null");
-    };
-    for required in ["RoleARN", "BucketARN"] {
-        if !backup.contains_key(required) {
-            return constraint("null", required, "not be null");
-        }
-    }
+    own.retain(|_, value| !value.is_null());
+    let backup = own.remove("S3Configuration");
     let backup_defaults = json!({
         "Prefix": "",
         "ErrorOutputPrefix": "",
@@ -82,7 +42,8 @@ pub(crate) fn create(written: &Map<String, Value>) -> Result<Destination, Failur
         "CloudWatchLoggingOptions": {"Enabled": false},
     });
     let mut all_backup = backup_defaults.as_object().cloned().unwrap_or_default();
-    all_backup.extend(backup.clone());
+    let given = backup.as_ref().and_then(Value::as_object).into_iter().flatten();
+    all_backup.extend(given.filter(|(_, value)| !value.is_null()).map(|(name, value)| (name.clone(), value.clone())));
     complete_hints(&mut own);
     destination.extend(own);
     destination.insert("S3DestinationDescription".to_owned(), Value::Object(all_backup));
@@ -94,12 +55,8 @@ pub(crate) fn create(written: &Map<String, Value>) -> Result<Destination, Failur
 /// those of the backup likewise, one level deeper (API reference, UpdateDestination: in the S3 destination, if
 /// EncryptionConfiguration is not specified, the existing one is maintained).
 pub(crate) fn update(current: &Destination, written: &Map<String, Value>) -> Result<Destination, Failure> {
-    if let Some(fixed) = CREATE_ONLY.iter().find(|name| written.contains_key(**name)) {
-        return invalid(format!("{fixed} cannot be changed once the delivery stream is created"));
-    }
-    let known: Vec<&str> = MEMBERS.iter().copied().chain(["S3Update"]).collect();
-    only(written, &known, "amazonopensearchserviceDestinationUpdate")?;
     let mut own = written.clone();
+    own.retain(|_, value| !value.is_null());
     let backup = own.remove("S3Update");
     let mut destination = current.clone();
     // A domain is named in one of two ways.
@@ -114,7 +71,7 @@ pub(crate) fn update(current: &Destination, written: &Map<String, Value>) -> Res
     if let Some(Value::Object(backup)) = backup
         && let Some(all) = destination.get_mut("S3DestinationDescription").and_then(Value::as_object_mut)
     {
-        all.extend(backup);
+        all.extend(backup.into_iter().filter(|(_, value)| !value.is_null()));
     }
     check(&destination)?;
     Ok(destination)
@@ -129,41 +86,11 @@ fn complete_hints(own: &mut Map<String, Value>) {
 }
 
 fn check(destination: &Destination) -> Result<(), Failure> {
-    role(destination, "RoleARN")?;
-    match (text(destination, "DomainARN")?, text(destination, "ClusterEndpoint")?) {
-        (Some(arn), None) => {
-            let name = arn.rsplit_once(":domain/").map_or("", |(_, name)| name);
-            if !arn.starts_with("arn:") || !arn.contains(":es:") || !(3..=28).contains(&name.len()) {
-                return constraint(
-                    arn,
-                    "domainARN",
-                    "satisfy regular expression pattern: arn:.*:es:[a-zA-Z0-9\\-]+:\\d{12}:domain/[a-z][-0-9a-z]{2,27}",
-                );
-            }
-        }
-        (None, Some(endpoint)) => {
-            if !endpoint.starts_with("https:") {
-                return constraint(endpoint, "clusterEndpoint", "satisfy regular expression pattern: https:.*");
-            }
-        }
-        (Some(_), Some(_)) => {
-            return invalid("Specify either ClusterEndpoint or DomainARN, not both");
-        }
-        (None, None) => return invalid("Either ClusterEndpoint or DomainARN must be specified"),
+    match (destination.contains_key("DomainARN"), destination.contains_key("ClusterEndpoint")) {
+        (true, false) | (false, true) => {}
+        (true, true) => return invalid("Specify either ClusterEndpoint or DomainARN, not both"),
+        (false, false) => return invalid("Either ClusterEndpoint or DomainARN must be specified"),
     }
-    length(destination, "IndexName", 1, 80)?;
-    length(destination, "TypeName", 0, 100)?;
-    choice(destination, "IndexRotationPeriod", &["NoRotation", "OneHour", "OneDay", "OneWeek", "OneMonth"])?;
-    choice(destination, "S3BackupMode", &["FailedDocumentsOnly", "AllDocuments"])?;
-    let hints = object(destination, "BufferingHints")?;
-    only(hints, &["IntervalInSeconds", "SizeInMBs"], "bufferingHints")?;
-    range(hints, "IntervalInSeconds", 0, 900)?;
-    range(hints, "SizeInMBs", 1, 100)?;
-    let retry = object(destination, "RetryOptions")?;
-    only(retry, &["DurationInSeconds"], "retryOptions")?;
-    range(retry, "DurationInSeconds", 0, 7_200)?;
-    let ids = object(destination, "DocumentIdOptions")?;
-    choice(ids, "DefaultDocumentIdFormat", &["FIREHOSE_DEFAULT", "NO_DOCUMENT_ID"])?;
     let processing = object(destination, "ProcessingConfiguration")?;
     if processing.get("Enabled") == Some(&json!(true)) {
         return invalid("the local AWS does not support ProcessingConfiguration");
@@ -176,37 +103,12 @@ fn check(destination: &Destination) -> Result<(), Failure> {
 }
 
 fn check_backup(backup: &Map<String, Value>) -> Result<(), Failure> {
-    only(
-        backup,
-        &[
-            "RoleARN",
-            "BucketARN",
-            "Prefix",
-            "ErrorOutputPrefix",
-            "BufferingHints",
-            "CompressionFormat",
-            "EncryptionConfiguration",
-            "CloudWatchLoggingOptions",
-        ],
-        "s3Configuration",
-    )?;
-    role(backup, "RoleARN")?;
-    let bucket = text(backup, "BucketARN")?.unwrap_or_default();
-    if bucket_name(bucket).is_none_or(str::is_empty) {
-        return constraint(bucket, "bucketARN", "satisfy regular expression pattern: arn:.*:s3:::[\\w\\.\\-]{1,255}");
-    }
-    length(backup, "Prefix", 0, 1_024)?;
-    length(backup, "ErrorOutputPrefix", 0, 1_024)?;
     let hints = object(backup, "BufferingHints")?;
-    only(hints, &["IntervalInSeconds", "SizeInMBs"], "s3Configuration.bufferingHints")?;
     // "If you specify a value for one, you must also provide a value for the other" (API reference, BufferingHints).
     if hints.len() != 2 {
         return invalid("BufferingHints of S3 need both IntervalInSeconds and SizeInMBs");
     }
-    range(hints, "IntervalInSeconds", 0, 900)?;
-    range(hints, "SizeInMBs", 1, 128)?;
-    choice(backup, "CompressionFormat", &["UNCOMPRESSED", "GZIP", "ZIP", "Snappy", "HADOOP_SNAPPY"])?;
-    let compression = text(backup, "CompressionFormat")?.unwrap_or_default();
+    let compression = says(backup, "CompressionFormat");
     if compression != "UNCOMPRESSED" && compression != "GZIP" {
         return invalid(format!("the local AWS does not support CompressionFormat {compression}"));
     }
@@ -220,25 +122,14 @@ fn check_backup(backup: &Map<String, Value>) -> Result<(), Failure> {
         }
     }
     check_logging(object(backup, "CloudWatchLoggingOptions")?)?;
-    check_prefixes(text(backup, "Prefix")?.unwrap_or_default(), text(backup, "ErrorOutputPrefix")?.unwrap_or_default())
-        .or_else(invalid)
+    check_prefixes(says(backup, "Prefix"), says(backup, "ErrorOutputPrefix")).or_else(invalid)
 }
 
 fn check_logging(logging: &Map<String, Value>) -> Result<(), Failure> {
-    only(logging, &["Enabled", "LogGroupName", "LogStreamName"], "cloudWatchLoggingOptions")?;
-    let (group, stream) = (text(logging, "LogGroupName")?, text(logging, "LogStreamName")?);
     if logging.get("Enabled") == Some(&json!(true))
-        && (group.is_none_or(str::is_empty) || stream.is_none_or(str::is_empty))
+        && (says(logging, "LogGroupName").is_empty() || says(logging, "LogStreamName").is_empty())
     {
         return invalid("LogGroupName and LogStreamName are mandatory when CloudWatch logging is enabled");
-    }
-    let group = group.unwrap_or_default();
-    if group.len() > 512 || !group.chars().all(|one| one.is_ascii_alphanumeric() || "._-/#".contains(one)) {
-        return constraint(group, "logGroupName", "satisfy regular expression pattern: [\\.\\-_/#A-Za-z0-9]*");
-    }
-    let stream = stream.unwrap_or_default();
-    if stream.len() > 512 || stream.contains([':', '*']) {
-        return constraint(stream, "logStreamName", "satisfy regular expression pattern: [^:*]*");
     }
     Ok(())
 }
@@ -347,13 +238,6 @@ pub(crate) fn number(destination: &Map<String, Value>, object: &str, name: &str)
     destination.get(object).and_then(|inner| inner.get(name)?.as_u64()).unwrap_or_default()
 }
 
-fn only(object: &Map<String, Value>, known: &[&str], at: &str) -> Result<(), Failure> {
-    match object.keys().find(|key| !known.contains(&key.as_str())) {
-        Some(key) => invalid(format!("Unknown parameter in {at}: {key}")),
-        None => Ok(()),
-    }
-}
-
 fn object<'d>(object: &'d Map<String, Value>, name: &str) -> Result<&'d Map<String, Value>, Failure> {
     match object.get(name).and_then(Value::as_object) {
         Some(inner) => Ok(inner),
@@ -361,50 +245,6 @@ fn object<'d>(object: &'d Map<String, Value>, name: &str) -> Result<&'d Map<Stri
     }
 }
 
-fn text<'d>(object: &'d Map<String, Value>, name: &str) -> Result<Option<&'d str>, Failure> {
-    match object.get(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text)),
-        Some(Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => Err(wrong_type(name)),
-    }
-}
-
 fn wrong_type(name: &str) -> Failure {
     Failure::new(400, "SerializationException", format!("the value of {name} is of the wrong type"))
-}
-
-fn role(object: &Map<String, Value>, name: &str) -> Result<(), Failure> {
-    let arn = text(object, name)?.unwrap_or_default();
-    let fits = arn.starts_with("arn:") && arn.contains(":iam::") && arn.contains(":role/") && arn.len() <= 512;
-    if fits {
-        return Ok(());
-    }
-    constraint(arn, "roleARN", "satisfy regular expression pattern: arn:.*:iam::\\d{12}:role/[a-zA-Z_0-9+=,.@\\-_/]+")
-}
-
-fn length(object: &Map<String, Value>, name: &str, least: usize, most: usize) -> Result<(), Failure> {
-    let value = text(object, name)?.unwrap_or_default();
-    let count = value.chars().count();
-    if (least..=most).contains(&count) {
-        return Ok(());
-    }
-    constraint(value, name, &format!("have length between {least} and {most}"))
-}
-
-fn choice(object: &Map<String, Value>, name: &str, known: &[&str]) -> Result<(), Failure> {
-    let value = text(object, name)?.unwrap_or_default();
-    if known.contains(&value) {
-        return Ok(());
-    }
-    constraint(value, name, &format!("satisfy enum value set: [{}]", known.join(", ")))
-}
-
-fn range(object: &Map<String, Value>, name: &str, least: i64, most: i64) -> Result<(), Failure> {
-    let Some(value) = object.get(name).and_then(Value::as_i64) else {
-        return Err(wrong_type(name));
-    };
-    if (least..=most).contains(&value) {
-        return Ok(());
-    }
-    constraint(&value.to_string(), name, &format!("have value between {least} and {most}"))
 }

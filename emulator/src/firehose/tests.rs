@@ -306,8 +306,11 @@ fn what_aws_refuses_at_creation_is_refused() {
         (json!({"ClusterEndpoint": "https://x"}), "InvalidArgumentException"),
         (json!({"TypeName": "_doc"}), "InvalidArgumentException"),
         (json!({"CloudWatchLoggingOptions": {"Enabled": true, "LogGroupName": GROUP}}), "InvalidArgumentException"),
-        (json!({"Foo": 1}), "InvalidArgumentException"),
-        (json!({"VpcConfiguration": {"SubnetIds": ["a"]}}), "InvalidArgumentException"),
+        (json!({"Foo": 1}), "ValidationException"),
+        (
+            json!({"VpcConfiguration": {"SubnetIds": ["a"], "SecurityGroupIds": ["b"], "RoleARN": ROLE}}),
+            "InvalidArgumentException",
+        ),
         (backup("BufferingHints", json!({"SizeInMBs": 5})), "InvalidArgumentException"),
         (backup("BufferingHints", json!({"SizeInMBs": 129, "IntervalInSeconds": 60})), "ValidationException"),
         (backup("BucketARN", json!("backup")), "ValidationException"),
@@ -410,10 +413,14 @@ fn an_update_merges_and_raises_the_version() {
 #[test]
 fn what_an_update_cannot_change_is_refused() {
     let mut service = Service::with_stream(&json!({}));
-    for wrong in [
+    for unknown in [
         json!({"S3BackupMode": "FailedDocumentsOnly"}),
         json!({"VpcConfiguration": {}}),
         json!({"S3Configuration": {}}),
+    ] {
+        assert_eq!(code(&service.update("1", &unknown)), "ValidationException", "{unknown}");
+    }
+    for wrong in [
         json!({"RoleARN": "arn:aws:iam::123456789012:role/missing"}),
         json!({"DomainARN": "arn:aws:es:eu-west-1:123456789012:domain/missing"}),
     ] {
@@ -701,9 +708,9 @@ fn other_sources_and_destinations_are_refused() {
     let mut service = Service::new();
     for wrong in [
         json!({"DeliveryStreamType": "KinesisStreamAsSource", "AmazonopensearchserviceDestinationConfiguration": destination()}),
-        json!({"ExtendedS3DestinationConfiguration": {}}),
+        json!({"ExtendedS3DestinationConfiguration": {"RoleARN": ROLE, "BucketARN": "arn:aws:s3:::backup"}}),
+        json!({"DirectPutSourceConfiguration": {"ThroughputHintInMBs": 1}, "MSKSourceConfiguration": null}),
         json!({}),
-        json!({"Foo": 1, "AmazonopensearchserviceDestinationConfiguration": destination()}),
     ] {
         assert_eq!(code(&service.call("CreateDeliveryStream", &wrong)), "InvalidArgumentException", "{wrong}");
     }

@@ -8,8 +8,9 @@ use serde_json::json;
 
 use super::{Domain, State, instance_types::InstanceType, options};
 use crate::{
-    dashboards::{self, Dashboards, Readiness, Tenancy},
+    dashboards::{self, Dashboards, Readiness, Tenancy, discover},
     engine::{self, Engine, ExplicitIndex, Family},
+    loopback,
     policy_document::{self, Question, Verdict},
     request::{Caller, DomainPath, Request},
     response::{self, Response},
@@ -65,6 +66,32 @@ pub(crate) fn handle(world: &mut World, context: &Context<'_>, request: &Request
     engine.handle(ask, context.now)
 }
 
+/// Answers a person's browser at the local server's own page. A browser cannot sign, and the domain's own address stays as
+/// strict as AWS's, so the page has a door of its own: for browsers of this machine, not for pages of others, and for
+/// looking only. Whoever runs a program here can sign with anything anyway, so a secret would keep nobody out.
+pub(crate) fn handle_browser(world: &mut World, context: &Context<'_>, request: &Request) -> Response {
+    let refused = |status, why: &str| Response::text(status, "text/plain; charset=utf-8", format!("{why}\n"));
+    if let Some(stranger) = loopback::stranger(&request.method, &request.headers) {
+        return refused(403, stranger.reason());
+    }
+    let Some(path) = DomainPath::for_browser(&request.path) else {
+        return refused(404, "there is no such page");
+    };
+    let key = format!("{}/{}", path.region, path.name);
+    match world.opensearch.domains.get(&key) {
+        None => return refused(404, &format!("there is no domain {} in {}", path.name, path.region)),
+        Some(domain) if !domain.is_reachable(context.now) => {
+            return refused(503, &format!("domain {} has no endpoint yet", path.name));
+        }
+        Some(_) => {}
+    }
+    let is_search = request.method == Method::POST && path.rest.starts_with("/internal/search/");
+    if request.method != Method::GET && request.method != Method::HEAD && !is_search {
+        return refused(405, "this page is for looking only");
+    }
+    to_dashboards(world, context, request, &key, path.rest, &request.query)
+}
+
 /// The engine of a domain.
 pub(crate) fn engine<'w>(state: &'w mut State, context: &Context<'_>, key: &str) -> Option<Engine<'w>> {
     let State { domains, inside, dashboards: _, failing_validations: _, unavailable: _ } = state;
@@ -118,7 +145,25 @@ fn to_dashboards(
     }
     let mut dashboards = Dashboards { data: &mut world.opensearch.dashboards, scope, version, readiness, tenancy };
     let ask = dashboards::Ask { method: &request.method, path, query, headers: &request.headers, body: &request.body };
-    dashboards.handle(ask, context.now)
+    let mount = request.path.strip_suffix(path).unwrap_or_default();
+    let (indexes, body) = match discover::wanted(&dashboards, ask, mount) {
+        None => return dashboards.handle(ask, context.now),
+        Some(discover::Wanted::Answer(answer)) => return answer,
+        Some(discover::Wanted::Search { indexes, body }) => (indexes, body.to_string()),
+    };
+    let Some(mut engine) = engine(&mut world.opensearch, context, key) else {
+        return nobody();
+    };
+    // What Dashboards add to a search of their own.
+    let query = ["ignore_unavailable", "track_total_hits"].map(|name| (name.to_owned(), "true".to_owned()));
+    let ask = engine::Ask {
+        method: &Method::GET,
+        path: &format!("/{indexes}/_search"),
+        query: &query,
+        media_type: Some("application/json"),
+        body: body.as_bytes(),
+    };
+    discover::found(&engine.handle(ask, context.now))
 }
 
 /// What a name without a domain behind it gives: never the 404 of something that is missing inside a domain.

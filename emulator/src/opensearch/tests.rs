@@ -283,7 +283,6 @@ fn what_aws_refuses_is_refused() {
         with("ClusterConfig", json!({"InstanceType": "i3.large.search", "InstanceCount": 1})),
         with("DomainEndpointOptions", json!({"EnforceHTTPS": true, "TLSSecurityPolicy": "TLS-1-2"})),
         with("AdvancedOptions", json!({"foo": "bar"})),
-        with("AdvancedOptions", json!({"rest.action.multi.allow_explicit_index": true})),
         with("AutoTuneOptions", json!({"DesiredState": "ENABLED"})),
         with("OffPeakWindowOptions", json!({"Enabled": false})),
         with("VPCOptions", json!({"SubnetIds": ["subnet-1"]})),
@@ -297,6 +296,10 @@ fn what_aws_refuses_is_refused() {
         assert!(is_validation(&answer), "{wrong} gave {answer:?}");
         assert_eq!(service.get("/2021-01-01/domain")["DomainNames"], json!([]));
     }
+    let mut service = Service::with_stages();
+    let (status, answer) =
+        service.create(&with("AdvancedOptions", json!({"rest.action.multi.allow_explicit_index": true})));
+    assert_eq!((status, &answer["code"]), (400, &json!("SerializationException")));
 }
 
 #[test]
@@ -601,6 +604,66 @@ fn query_parameters_of_signed_posts_are_ignored() {
     let body = json!({"attributes": {"title": "a"}});
     assert_eq!(service.ask_inside("POST", pattern, &body).0, 200);
     assert_eq!(service.ask_inside("POST", &format!("{pattern}?overwrite=true"), &body).0, 409);
+}
+
+/// Asks the page for a browser, as a browser does.
+fn browse(service: &mut Service, method: &str, path: &str, headers: &[(&str, &str)], body: &Value) -> (u16, Value) {
+    let own =
+        [("host", "127.0.0.1:4599"), ("content-type", "application/json"), ("osd-xsrf", "true"), ("kbn-xsrf", "true")];
+    let named = |name: &str| headers.iter().any(|(sent, _)| *sent == name);
+    let headers: Vec<_> = own.into_iter().filter(|(name, _)| !named(name)).chain(headers.iter().copied()).collect();
+    let body = if body.is_null() { String::new() } else { body.to_string() };
+    let path = format!("/_dashboards/eu-west-1/logs{path}");
+    service.send(Signature::Missing, method, &path, &headers, body.as_bytes())
+}
+
+const SEARCH: &str = "/internal/search/opensearch";
+
+#[test]
+fn the_page_is_for_browsers_of_this_machine_and_for_looking_only() {
+    let mut service = Service::ready();
+    let search = json!({"params": {"index": "logs", "body": {}}});
+    let mut asked = |method: &str, path: &str, headers: &[(&str, &str)]| {
+        let body = if method == "POST" { &search } else { &Value::Null };
+        browse(&mut service, method, path, headers, body).0
+    };
+    assert_eq!(asked("GET", "", &[]), 302);
+    assert_eq!(asked("GET", "/app/discover", &[]), 200);
+    assert_eq!(asked("GET", "/stand-in/discover.js", &[("sec-fetch-site", "same-origin")]), 200);
+    assert_eq!(asked("POST", SEARCH, &[("origin", "http://127.0.0.1:4599")]), 200);
+    assert_eq!(asked("GET", "/app/discover", &[("host", "rebound.example.com:4599")]), 403);
+    assert_eq!(asked("POST", SEARCH, &[("origin", "http://127.0.0.1:3000")]), 403);
+    assert_eq!(asked("GET", "/stand-in/discover.js", &[("sec-fetch-site", "cross-site")]), 403);
+    let pattern = "/api/saved_objects/index-pattern/x";
+    for (method, path) in [("POST", pattern), ("PUT", pattern), ("DELETE", pattern)] {
+        assert_eq!(asked(method, path, &[]), 405, "{method} {path}");
+    }
+    assert_eq!(asked("GET", "/_search", &[]), 404);
+    // The domain's own address is as strict as ever.
+    let own = format!("{INSIDE}/_dashboards/app/discover");
+    assert_eq!(service.send(Signature::Missing, "GET", &own, &[], b"").0, 403);
+    assert_eq!(service.send(Signature::Present, "GET", &own, &[], b"").0, 200);
+}
+
+#[test]
+fn the_stand_in_searches_what_is_in_the_domain() {
+    let mut service = Service::ready();
+    let (status, _) = service.ask_inside("PUT", "/logs-1/_doc/1", &json!({"message": "hello", "n": 1}));
+    assert_eq!(status, 201);
+    service.pass(2);
+    let search = |body: Value| json!({"params": {"index": "logs-*", "body": body}});
+    let (status, answer) = browse(&mut service, "POST", SEARCH, &[], &search(json!({"size": 5})));
+    assert_eq!((status, &answer["isRunning"]), (200, &json!(false)));
+    assert_eq!(answer["rawResponse"]["hits"]["total"], json!({"value": 1, "relation": "eq"}));
+    assert_eq!(answer["rawResponse"]["hits"]["hits"][0]["_source"]["message"], "hello");
+    let (status, answer) = browse(&mut service, "POST", SEARCH, &[], &search(json!({"sort": ["message"]})));
+    assert_eq!(status, 400);
+    assert!(answer["message"].as_str().unwrap().starts_with("Text fields are not optimised"), "{answer}");
+    let (status, answer) = browse(&mut service, "POST", SEARCH, &[("osd-xsrf", "")], &search(json!({"query": 1})));
+    assert_eq!((status, &answer["statusCode"]), (400, &json!(400)));
+    for wrong in [json!({}), json!({"params": {"index": "a/b", "body": {}}}), json!({"params": {"body": {}}})] {
+        assert_eq!(browse(&mut service, "POST", SEARCH, &[], &wrong).0, 400, "{wrong}");
+    }
 }
 
 #[test]

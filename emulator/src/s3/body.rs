@@ -13,7 +13,7 @@ pub(super) const CHECKSUMS: [&str; 4] =
     ["x-amz-checksum-crc32", "x-amz-checksum-crc32c", "x-amz-checksum-crc64nvme", "x-amz-checksum-sha256"];
 
 /// The body as it was meant, after all that vouches for it was checked.
-pub(super) fn read(request: &Request) -> Result<Bytes, Failure> {
+pub(crate) fn read(request: &Request) -> Result<Bytes, Failure> {
     let hash = request.header("x-amz-content-sha256");
     if hash.is_none() && is_signed_in_header(request) {
         return Err(Failure::new(

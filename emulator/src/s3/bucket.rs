@@ -81,7 +81,7 @@ pub(super) fn create(
         world.s3.deleted.remove(name);
     }
     let bucket = Bucket {
-        tags,
+        tags: tags.filter(|_| !world.s3.ignores_tags_of_new_buckets),
         ownership: Some(ownership.to_owned()),
         ..Bucket::new(&request.region, context.account, context.now)
     };

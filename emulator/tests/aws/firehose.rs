@@ -96,8 +96,8 @@ async fn objects(emulator: &Emulator) -> Vec<String> {
 #[tokio::test]
 async fn a_record_goes_through_the_stream_into_the_index_and_the_backup() {
     let emulator = Emulator::start(Options::in_memory(timing())).await.unwrap();
-    prepare(&emulator).await;
     emulator.control().set_clock("2026-11-23T12:00:00Z".parse().unwrap());
+    prepare(&emulator).await;
     let client = client(&emulator);
     create(&client).await.unwrap();
     assert_eq!(

@@ -1,0 +1,191 @@
+"""When handlers have to be flushed or made anew: the end of the process, SIGTERM, a fork, the end of a Lambda call."""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import inspect
+import os
+import signal
+import sys
+import threading
+import time
+import weakref
+from typing import Any, Callable, TypeVar, overload
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+#: Every handler that is alive in this process.
+handlers: weakref.WeakSet[Any] = weakref.WeakSet()
+
+#: Held while a boto3 client is made and first used; a fork waits for it.
+creating = threading.Lock()
+
+#: Whether all handlers were flushed because the process ends, and have had their time.
+is_ending = False
+
+#: The process in which the end of the process is looked after.
+_looked_after: int | None = None
+
+
+class _Thread(threading.local):
+    #: Whether this thread sends at the moment, so that what it logs is kept out of the loop.
+    sends = False
+    #: Whether this thread writes to standard error for a handler, which may itself be redirected to a logger.
+    shows = False
+    #: Whether this thread forks and holds `creating`.
+    forks = False
+
+
+thread = _Thread()
+
+
+def flush_all(seconds: float | None = None) -> bool:
+    """Flushes all handlers at once; returns whether all were done in time (each one's own without `seconds`)."""
+    at_once = list(handlers)
+    began = time.monotonic()
+    for handler in at_once:
+        handler._begin_flush()
+    done = True
+    for handler in at_once:
+        allowed = handler.flush_seconds if seconds is None else seconds
+        done = handler.flush(max(0.0, allowed - (time.monotonic() - began))) and done
+    return done
+
+
+def close_all() -> None:
+    """Closes all handlers at once; takes no longer than the longest `flush_seconds` of them."""
+    at_once = list(handlers)
+    began = time.monotonic()
+    for handler in at_once:
+        handler._begin_close()
+    for handler in at_once:
+        handler.close(max(0.0, handler.flush_seconds - (time.monotonic() - began)))
+
+
+def look_after_this_process() -> None:
+    """Sees to it that handlers are flushed when this process ends; called where a worker begins."""
+    global _looked_after
+    if _looked_after == os.getpid():
+        return
+    _looked_after = os.getpid()
+    # `logging.shutdown` closes the handlers later still, so that what is logged in between is not too late.
+    atexit.register(_at_exit)
+    # Children of multiprocessing that were forked end without atexit (before Python 3.13).
+    process = sys.modules.get("multiprocessing.process")
+    if process is not None and getattr(process, "parent_process", lambda: None)() is not None:
+        import multiprocessing.util
+
+        multiprocessing.util.Finalize(None, close_all, exitpriority=-100)
+
+
+def _at_exit() -> None:
+    global is_ending
+    flush_all()
+    is_ending = True
+
+
+def hook_sigterm() -> None:
+    """Flushes at SIGTERM, where nobody else has taken it; only the main thread may ask."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _on_sigterm)
+
+
+def _on_sigterm(number: int, _frame: Any) -> None:
+    try:
+        close_all()
+    finally:
+        # The process ends as it would have without us, and its parent sees the same.
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+
+
+@overload
+def flush_after(function: _Function) -> _Function: ...
+
+
+@overload
+def flush_after(*, seconds: float | None = None) -> Callable[[_Function], _Function]: ...
+
+
+def flush_after(function: _Function | None = None, *, seconds: float | None = None) -> Any:
+    """Flushes all handlers after each call of a function; for AWS Lambda, which freezes the process between two.
+
+    What is not sent in time goes the way of what cannot be sent: to the spool, or to standard error, which is
+    CloudWatch Logs on Lambda. Where the second argument of the call is a Lambda context, a quarter of a second of its
+    time is left over.
+
+    Args:
+        function: A function or a coroutine function.
+        seconds: How long to flush at most; without it each handler's own `flush_seconds`.
+    """
+    if function is None:
+        return functools.partial(flush_after, seconds=seconds)
+    wrapped: Callable[..., Any] = function
+
+    if inspect.iscoroutinefunction(function):
+
+        @functools.wraps(wrapped)
+        async def flushing_coroutine(*args: Any, **kwargs: Any) -> Any:
+            try:
+                return await wrapped(*args, **kwargs)
+            finally:
+                import asyncio
+
+                loop = asyncio.get_running_loop()
+                await loop.run_in_executor(None, _settle_all, _allowed(seconds, args))
+
+        return flushing_coroutine
+
+    @functools.wraps(wrapped)
+    def flushing(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return wrapped(*args, **kwargs)
+        finally:
+            _settle_all(_allowed(seconds, args))
+
+    return flushing
+
+
+def _settle_all(seconds: float | None) -> None:
+    if not flush_all(seconds):
+        for handler in list(handlers):
+            handler._divert()
+
+
+def _allowed(seconds: float | None, args: tuple[Any, ...]) -> float | None:
+    remaining = getattr(args[1], "get_remaining_time_in_millis", None) if len(args) > 1 else None
+    if not callable(remaining):
+        return seconds
+    left: float = max(0.0, remaining() / 1000 - 0.25)
+    default: float = max((handler.flush_seconds for handler in list(handlers)), default=0.0)
+    return min(left, default if seconds is None else seconds)
+
+
+def _before_fork() -> None:
+    # Not for ever: who is slow in it waits for the network.
+    thread.forks = creating.acquire(timeout=1.0)
+    for handler in list(handlers):
+        handler._before_fork()
+
+
+def _after_fork_in_parent() -> None:
+    for handler in list(handlers):
+        handler._after_fork_in_parent()
+    if thread.forks:
+        thread.forks = False
+        creating.release()
+
+
+def _after_fork_in_child() -> None:
+    global creating
+    creating = threading.Lock()
+    thread.sends = thread.shows = thread.forks = False
+    for handler in list(handlers):
+        handler._after_fork_in_child()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)

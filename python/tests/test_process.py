@@ -1,0 +1,380 @@
+"""The end of a process in all its ways, forks, and what is logged in between: each in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from conftest import Firehose, until
+from test_handler import shown
+from test_spool import environment, files, on_disk
+
+PREAMBLE = """
+import logging, os, signal, sys, threading, time
+import ekk
+
+logger = logging.getLogger("app")
+logger.setLevel(logging.INFO)
+
+def ship(**arguments):
+    settings = {"stream": "test", "endpoint_url": os.environ["FIREHOSE"], **arguments}
+    handler = ekk.FirehoseHandler(**settings)
+    logger.addHandler(handler)
+    return handler
+
+"""
+
+
+def start(firehose: Firehose, program: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", PREAMBLE + program],
+        env={**environment(), "FIREHOSE": firehose.url},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def run(firehose: Firehose, program: str) -> tuple[int, str]:
+    """Runs a program to its end; returns its exit code and standard error."""
+    process = start(firehose, program)
+    _, error = process.communicate(timeout=60)
+    return process.returncode, error
+
+
+def test_a_program_that_ends_at_once_ships_its_line(firehose: Firehose) -> None:
+    assert run(firehose, "ship(batch_seconds=60)\nlogger.info('a')") == (0, "")
+    assert firehose.taken() == ["a"]
+
+
+def test_a_program_that_fails_ships_its_line(firehose: Firehose) -> None:
+    code, error = run(firehose, "ship(batch_seconds=60)\nlogger.info('a')\n1 / 0")
+    assert code == 1 and "ZeroDivisionError" in error
+    assert firehose.taken() == ["a"]
+
+
+def test_what_is_logged_while_the_program_ends_is_shipped(firehose: Firehose) -> None:
+    program = """
+import atexit
+atexit.register(lambda: logger.info("first to register, last to run"))
+ship(batch_seconds=60)
+atexit.register(lambda: logger.info("last to register, first to run"))
+"""
+    assert run(firehose, program) == (0, "")
+    assert firehose.taken() == ["last to register, first to run", "first to register, last to run"]
+
+
+def test_the_end_takes_no_longer_than_it_is_told(firehose: Firehose) -> None:
+    firehose.set(hang=True)
+    program = """
+import atexit
+began = []
+# The first to register is the last to run, but for logging's own, which was registered before it.
+logger.addHandler(type("Last", (logging.NullHandler,), {"close": lambda self: print(time.monotonic() - began[0])})())
+ship(flush_seconds=2)
+ship(flush_seconds=2)
+logger.info("a")
+atexit.register(lambda: began.append(time.monotonic()))
+"""
+    process = start(firehose, program)
+    output, error = process.communicate(timeout=60)
+    assert shown(error) == ["a", "a"]
+    assert 1.9 < float(output) < 3.9
+
+
+def test_sigterm_ships_and_ends_the_program_as_ever(firehose: Firehose) -> None:
+    program = """
+ship(batch_seconds=60)
+logger.info("a")
+print("ready", flush=True)
+time.sleep(60)
+"""
+    process = start(firehose, program)
+    assert process.stdout is not None and process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGTERM)
+    _, error = process.communicate(timeout=20)
+    assert (process.returncode, error) == (-signal.SIGTERM, "")
+    assert firehose.taken() == ["a"]
+
+
+def test_sigterm_in_the_middle_of_logging_is_no_deadlock(firehose: Firehose) -> None:
+    program = """
+ship(flush_seconds=2)
+print("ready", flush=True)
+n = 0
+while True:
+    logger.info("%d", n)
+    n += 1
+"""
+    for _ in range(3):
+        process = start(firehose, program)
+        assert process.stdout is not None and process.stdout.readline() == "ready\n"
+        time.sleep(0.3)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=20)
+        assert process.returncode == -signal.SIGTERM
+
+
+@pytest.mark.parametrize(
+    "taken", ["signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))", "signal.signal(signal.SIGTERM, signal.SIG_IGN)"]
+)
+def test_sigterm_that_somebody_has_taken_stays_theirs(firehose: Firehose, taken: str) -> None:
+    program = f"""
+{taken}
+before = signal.getsignal(signal.SIGTERM)
+ship()
+sys.exit(0 if signal.getsignal(signal.SIGTERM) is before else 1)
+"""
+    assert run(firehose, program) == (0, "")
+
+
+def test_sigterm_is_left_alone_from_another_thread_and_on_request(firehose: Firehose) -> None:
+    program = """
+thread = threading.Thread(target=ship)
+thread.start()
+thread.join()
+ship(hook_sigterm=False)
+sys.exit(0 if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL else 1)
+"""
+    assert run(firehose, program) == (0, "")
+
+
+def test_parent_and_child_of_a_fork_ship_their_own_once(firehose: Firehose) -> None:
+    program = """
+ship(batch_seconds=60)
+logger.info("before")
+children = []
+for n in range(4):
+    child = os.fork()
+    if child == 0:
+        logger.info("child %d", n)
+        logging.shutdown()
+        os._exit(0)
+    children.append(child)
+logger.info("parent")
+for child in children:
+    assert os.waitpid(child, 0)[1] == 0
+"""
+    assert run(firehose, program) == (0, "")
+    assert sorted(firehose.taken()) == ["before", *(f"child {n}" for n in range(4)), "parent"]
+
+
+def test_forks_in_the_middle_of_everything_are_no_deadlock(firehose: Firehose) -> None:
+    program = """
+handler = ship(batch_seconds=0.001)
+stop = False
+def busy(name):
+    n = 0
+    while not stop:
+        logger.info("%s %d", name, n)
+        n += 1
+        time.sleep(0.0002)
+threads = [threading.Thread(target=busy, args=(name,)) for name in "ab"]
+for thread in threads:
+    thread.start()
+for n in range(30):
+    child = os.fork()
+    if child == 0:
+        logger.info("child %d", n)
+        logging.shutdown()
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+stop = True
+for thread in threads:
+    thread.join()
+"""
+    assert run(firehose, program) == (0, "")
+    taken = firehose.taken()
+    assert len(taken) == len(set(taken))
+    assert sorted(message for message in taken if message.startswith("child")) == sorted(
+        f"child {n}" for n in range(30)
+    )
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_multiprocessing_ships_what_its_children_log(firehose: Firehose, tmp_path: Path, method: str) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(
+        PREAMBLE
+        + f"""
+import multiprocessing
+
+def work(n):
+    if {method!r} != "fork":
+        ship(batch_seconds=60)
+    logger.info("child %d", n)
+
+if __name__ == "__main__":
+    ship(batch_seconds=60)
+    logger.info("parent")
+    context = multiprocessing.get_context({method!r})
+    children = [context.Process(target=work, args=(n,)) for n in range(3)]
+    for child in children:
+        child.start()
+    for child in children:
+        child.join()
+        assert child.exitcode == 0
+"""
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", str(program)],
+        env={**environment(), "FIREHOSE": firehose.url},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert sorted(firehose.taken()) == ["child 0", "child 1", "child 2", "parent"]
+
+
+def test_workers_that_were_forked_share_a_spool_and_the_next_start_sends_it(firehose: Firehose, tmp_path: Path) -> None:
+    firehose.set(error="ServiceUnavailableException", status=503)
+    program = f"""
+ship(spool={str(tmp_path)!r}, flush_seconds=0.2, queue_records=1)
+logger.info("master 0")
+logger.info("master 1")
+workers = []
+for n in range(3):
+    worker = os.fork()
+    if worker == 0:
+        for m in range(200):
+            logger.info("worker %d %d", n, m)
+        if n == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        logging.shutdown()
+        os._exit(0)
+    workers.append(worker)
+for worker in workers:
+    os.waitpid(worker, 0)
+"""
+    code, error = run(firehose, program)
+    assert (code, shown(error)) == (0, [])
+    left = on_disk(tmp_path)
+    assert len({path.parent for path in files(tmp_path)}) == 4
+    # All but what the killed one had in memory.
+    assert len(left) >= 2 + 400 + 190
+    firehose.set()
+    code, error = run(
+        firehose,
+        f"handler = ship(spool={str(tmp_path)!r})\n"
+        "while handler.counts().sent < " + str(len(left)) + ": time.sleep(0.01)\n",
+    )
+    assert (code, error) == (0, "")
+    taken = firehose.taken()
+    assert sorted(taken) == sorted(left)
+    for name in ("master", "worker 1", "worker 2"):
+        own = [message for message in taken if message.startswith(name)]
+        assert own == sorted(own, key=lambda message: int(message.split()[-1]))
+    assert list(tmp_path.glob("*/*")) == []
+
+
+def test_a_child_that_outlives_its_parent_does_not_hold_the_parent_s_spool(firehose: Firehose, tmp_path: Path) -> None:
+    firehose.set(error="ServiceUnavailableException", status=503)
+    program = f"""
+ship(spool={str(tmp_path)!r}, flush_seconds=0.1, queue_records=1)
+logger.info("a")
+logger.info("b")
+if os.fork() == 0:
+    sys.stdout.close()
+    sys.stderr.close()
+    os.close(1)
+    os.close(2)
+    time.sleep(20)
+    os._exit(0)
+"""
+    code, _ = run(firehose, program)
+    assert code == 0 and sorted(on_disk(tmp_path)) == ["a", "b"]
+    firehose.set()
+    assert run(firehose, f"handler = ship(spool={str(tmp_path)!r})\ntime.sleep(1)") == (0, "")
+    assert sorted(firehose.taken()) == ["a", "b"]
+
+
+def test_asyncio_ships_without_holding_up_its_loop(firehose: Firehose) -> None:
+    firehose.set(delay=0.2)
+    program = """
+import asyncio
+ship(batch_seconds=0.01)
+
+async def job(n):
+    for m in range(50):
+        logger.info("%d %d", n, m)
+        await asyncio.sleep(0.001)
+
+async def main():
+    await asyncio.gather(*(job(n) for n in range(10)))
+
+began = time.monotonic()
+asyncio.run(main())
+assert time.monotonic() - began < 5
+"""
+    assert run(firehose, program) == (0, "")
+    taken = firehose.taken()
+    assert len(taken) == 500
+    for n in range(10):
+        assert [message for message in taken if message.startswith(f"{n} ")] == [f"{n} {m}" for m in range(50)]
+
+
+def test_the_handler_imports_without_the_binary(firehose: Firehose) -> None:
+    code, error = run(firehose, "import shutil\nassert sys.path\nprint(ekk.__version__, ekk.FirehoseHandler)")
+    assert (code, error) == (0, "")
+
+
+def test_memory_is_bounded_in_an_outage(firehose: Firehose) -> None:
+    firehose.set(hang=True)
+    program = """
+import resource
+sys.stderr = open(os.devnull, "w")
+ship(queue_records=2000, flush_seconds=0)
+logger.info("warm")
+time.sleep(1)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+for n in range(200_000):
+    logger.info("%d %s", n, "x" * 100)
+grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+os._exit(0 if grown < 10_000 else 1)
+"""
+    assert run(firehose, program) == (0, "")
+
+
+if os.environ.get("EKK_REAL_LOCALSTACK"):
+
+    def test_localstack_takes_what_is_shipped() -> None:
+        """On the address of a LocalStack in EKK_REAL_LOCALSTACK, with a stream of our own to a bucket of our own."""
+        import boto3
+
+        import ekk
+
+        url = os.environ["EKK_REAL_LOCALSTACK"]
+        arguments = {"endpoint_url": url, "region_name": "eu-west-1"}
+        name = f"ekk-python-{os.getpid()}-{time.time_ns()}"
+        s3 = boto3.client("s3", **arguments)
+        firehose = boto3.client("firehose", **arguments)
+        s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+        firehose.create_delivery_stream(
+            DeliveryStreamName=name[:64],
+            ExtendedS3DestinationConfiguration={
+                "RoleARN": "arn:aws:iam::000000000000:role/any",
+                "BucketARN": f"arn:aws:s3:::{name}",
+            },
+        )
+        handler = ekk.FirehoseHandler(name[:64], region="eu-west-1", endpoint_url=url, hook_sigterm=False)
+        import logging
+
+        logger = logging.Logger("app")
+        logger.addHandler(handler)
+        for n in range(1200):
+            logger.info("%d", n)
+        assert handler.flush(60)
+        handler.close()
+        assert handler.counts().sent == 1200
+
+        def stored() -> str:
+            keys = [each["Key"] for each in s3.list_objects_v2(Bucket=name).get("Contents", [])]
+            return "".join(s3.get_object(Bucket=name, Key=key)["Body"].read().decode() for key in keys)
+
+        until(lambda: stored().count("\n") == 1200, 60)
