@@ -565,7 +565,10 @@ fn a_refused_document_goes_straight_to_the_failed_folder() {
 #[test]
 fn a_failed_document_has_an_id_only_where_firehose_gives_one() {
     for (format, has_id) in [("FIREHOSE_DEFAULT", true), ("NO_DOCUMENT_ID", false)] {
-        let mut service = Service::with_stream(&json!({"DocumentIdOptions": {"DefaultDocumentIdFormat": format}}));
+        let mut service = Service::with_stream(&json!({
+            "S3BackupMode": "FailedDocumentsOnly",
+            "DocumentIdOptions": {"DefaultDocumentIdFormat": format},
+        }));
         service.put(&["not json\n"]);
         service.pass(60);
         let failed: Value = serde_json::from_str(service.objects()[0].1.trim()).unwrap();
