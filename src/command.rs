@@ -1,8 +1,8 @@
 //! One file a verb, each a pipeline that can be read from top to bottom.
 
 mod confirm;
-mod doctor;
 mod dashboards;
+mod doctor;
 mod down;
 mod list;
 mod local;

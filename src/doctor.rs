@@ -606,4 +606,21 @@ fn times(count: u64) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_is_named_by_its_words() {
+        assert_eq!(Cause::TimeNotADate.name(), "time-not-a-date");
+        assert_eq!(Cause::NotOurs.name(), "not-ours");
+    }
+
+    #[test]
+    fn a_length_of_time_is_told_roughly() {
+        let of = |seconds| told(SignedDuration::from_secs(seconds));
+        assert_eq!(
+            [of(0), of(-99), of(100), of(5_999), of(7_200), of(9_000), of(200_000)],
+            ["0 s", "99 s", "2 min", "100 min", "2 h", "2 h 30 min", "2 days"]
+        );
+    }
+}

@@ -81,7 +81,10 @@ fn template_and_pattern(seen: &Seen, commands: &Commands, findings: &mut Vec<Fin
         findings.push(
             Finding::error(
                 Cause::PatternTimeField,
-                format!("the time field of index pattern {} is {has}, that of the records {}", settings.title, times.field),
+                format!(
+                    "the time field of index pattern {} is {has}, that of the records {}",
+                    settings.title, times.field
+                ),
                 commands.up(),
             )
             .about("index.time_field"),
@@ -89,7 +92,8 @@ fn template_and_pattern(seen: &Seen, commands: &Commands, findings: &mut Vec<Fin
     }
     if let Some(stream) = present(&seen.stream) {
         let index = &stream.settings.index;
-        let example = if stream.settings.rotation == "NoRotation" { index.clone() } else { format!("{index}-2026-w01") };
+        let example =
+            if stream.settings.rotation == "NoRotation" { index.clone() } else { format!("{index}-2026-w01") };
         if !matches_pattern(&settings.title, &example) {
             findings.push(
                 Finding::error(
@@ -194,14 +198,20 @@ fn mappings(seen: &Seen, inside: &Inside, commands: &Commands, findings: &mut Ve
             continue;
         }
         let kinds: Vec<&str> = types.iter().map(|(kind, _)| kind.as_str()).collect();
-        let evidence = types.iter().flat_map(|(kind, indices)| {
-            listed(kind, &indices.iter().map(String::as_str).collect::<Vec<_>>())
-        });
+        let evidence = types
+            .iter()
+            .flat_map(|(kind, indices)| listed(kind, &indices.iter().map(String::as_str).collect::<Vec<_>>()));
         findings.push(
             Finding::warning(
                 Cause::MappingConflict,
-                format!("field {field} is {} in different indices: Discover cannot sort or filter by it", kinds.join(" and ")),
-                format!("index: {{ fields: {{ {field}: {} }} }}, which counts from the next index on", kinds.first().unwrap_or(&"keyword")),
+                format!(
+                    "field {field} is {} in different indices: Discover cannot sort or filter by it",
+                    kinds.join(" and ")
+                ),
+                format!(
+                    "index: {{ fields: {{ {field}: {} }} }}, which counts from the next index on",
+                    kinds.first().unwrap_or(&"keyword")
+                ),
             )
             .with(evidence)
             .about("index.fields"),
@@ -226,14 +236,17 @@ fn mappings(seen: &Seen, inside: &Inside, commands: &Commands, findings: &mut Ve
     }
     for index in inside.indices.iter().flatten() {
         if index.of_stream && index.in_pattern == Some(false) && index.documents > 0 {
-            findings.push(Finding::error(
-                Cause::OtherIndex,
-                format!(
-                    "{} documents lie in index {}, which index pattern {} does not cover",
-                    index.documents, index.name, seen.names.index_pattern_title
-                ),
-                "dashboards.index_pattern, or a second pattern in Dashboards",
-            ).about("dashboards.index_pattern"));
+            findings.push(
+                Finding::error(
+                    Cause::OtherIndex,
+                    format!(
+                        "{} documents lie in index {}, which index pattern {} does not cover",
+                        index.documents, index.name, seen.names.index_pattern_title
+                    ),
+                    "dashboards.index_pattern, or a second pattern in Dashboards",
+                )
+                .about("dashboards.index_pattern"),
+            );
         }
     }
 }
@@ -248,7 +261,9 @@ fn times(seen: &Seen, inside: &Inside, findings: &mut Vec<Finding>) -> bool {
             Finding::error(
                 Cause::TimeMissing,
                 format!("{without} of {documents} documents have no {field}: Discover does not show them"),
-                format!("log with that field (ekk.JsonFormatter does), or name the field that they have (index.time_field)"),
+                format!(
+                    "log with that field (ekk.JsonFormatter does), or name the field that they have (index.time_field)"
+                ),
             )
             .about("index.time_field"),
         );
@@ -305,7 +320,11 @@ fn arrivals(seen: &Seen, inside: &Inside, commands: &Commands, findings: &mut Ve
     let Ok(Times { documents, newest, .. }) = &inside.times else { return };
     let backup = seen.newest_backup.as_ref().ok().copied().flatten();
     let arrived = backup.max(*newest);
-    let mend = format!("see whether the application sends to stream {}; {} sends one record through", seen.names.of(Kind::Stream), commands.of("verify"));
+    let mend = format!(
+        "see whether the application sends to stream {}; {} sends one record through",
+        seen.names.of(Kind::Stream),
+        commands.of("verify")
+    );
     match arrived {
         None if *documents == 0 => findings.push(Finding::warning(
             Cause::NothingArrived,

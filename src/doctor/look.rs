@@ -6,9 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::seen::{
-    Blocks, Conflict, Disk, Failures, Fields, Index, Inside, LogErrors, Mapped, Seen, TimeField, Times,
-};
+use super::seen::{Blocks, Conflict, Disk, Failures, Fields, Index, Inside, LogErrors, Mapped, Seen, TimeField, Times};
 use crate::aws::{Described, ServerClock, Session, failure};
 use crate::backup::{FailedDocument, Layout, ObjectReader, Piece};
 use crate::error::{Error, Result};
@@ -169,9 +167,8 @@ async fn logged(
             let code = text("errorCode").unwrap_or_else(|| "an error".to_owned());
             let newest = event.timestamp().and_then(|at| Timestamp::from_millisecond(at).ok()).unwrap_or(now);
             let text = text("message").or_else(|| text("errorMessage")).unwrap_or_else(|| message.to_owned());
-            let entry = by_code
-                .entry(code.clone())
-                .or_insert_with(|| LogErrors { code, count: 0, newest, text: text.clone() });
+            let entry =
+                by_code.entry(code.clone()).or_insert_with(|| LogErrors { code, count: 0, newest, text: text.clone() });
             entry.count += 1;
             if newest > entry.newest {
                 (entry.newest, entry.text) = (newest, text);
@@ -202,14 +199,10 @@ async fn in_bucket(
         Err(error) => return (Err(error.clone()), Err(error)),
     };
     let name = stream.facts.arn.rsplit('/').next().unwrap_or_default();
-    let layout = Layout {
-        stream: name.to_owned(),
-        prefix: backup.prefix.clone(),
-        error_prefix: backup.error_prefix.clone(),
-    };
-    let newest = async {
-        if backup.documents == "AllDocuments" { newest_record(&bucket, &layout).await } else { Ok(None) }
-    };
+    let layout =
+        Layout { stream: name.to_owned(), prefix: backup.prefix.clone(), error_prefix: backup.error_prefix.clone() };
+    let newest =
+        async { if backup.documents == "AllDocuments" { newest_record(&bucket, &layout).await } else { Ok(None) } };
     futures_util::join!(failed(&bucket, &layout, now), newest)
 }
 
@@ -350,7 +343,8 @@ async fn inside(
     Some(Inside {
         blocks: both(&cluster, &settings, blocks),
         shards: cluster.as_ref().map_err(Clone::clone).and_then(|cluster| {
-            shards(&health, cluster).ok_or_else(|| Error::failed("the cluster does not tell how many shards it may hold"))
+            shards(&health, cluster)
+                .ok_or_else(|| Error::failed("the cluster does not tell how many shards it may hold"))
         }),
         fields: both(&settings, &mappings, fields),
         conflicts: mappings.as_ref().map(conflicts).map_err(Clone::clone),
@@ -541,7 +535,10 @@ mod tests {
     fn a_field_with_two_types_is_a_conflict_and_the_same_type_twice_is_none() {
         let of = |kind: &str| json!({"mappings": {"properties": {"code": {"type": kind}, "m": {"type": "text"}}}});
         let found = conflicts(&json!({"a": of("long"), "b": of("keyword"), "c": of("long")}));
-        let types = vec![("keyword".to_owned(), vec!["b".to_owned()]), ("long".to_owned(), vec!["a".to_owned(), "c".to_owned()])];
+        let types = vec![
+            ("keyword".to_owned(), vec!["b".to_owned()]),
+            ("long".to_owned(), vec!["a".to_owned(), "c".to_owned()]),
+        ];
         assert_eq!(found, [Conflict { field: "code".to_owned(), types }]);
     }
 

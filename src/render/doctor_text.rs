@@ -46,7 +46,11 @@ pub fn doctor(examined: &Examined<'_>) -> String {
     }
     let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
     let (errors, warnings, blind) = (count(Severity::Error), count(Severity::Warning), count(Severity::Blind));
-    let unseen = if blind > 0 { format!("; {} could not be looked at", counted(blind, "thing", "things")) } else { String::new() };
+    let unseen = if blind > 0 {
+        format!("; {} could not be looked at", counted(blind, "thing", "things"))
+    } else {
+        String::new()
+    };
     if errors == 0 && warnings == 0 {
         let _ = writeln!(
             text,

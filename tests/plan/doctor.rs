@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use ekk::doctor::{
-    Blocks, Cause, Commands, Conflict, Disk, Failures, Fields, Finding, Index, Inside, LogErrors, Mapped, NamedBy, Seen,
-    Severity, TimeField, Times, findings,
+    Blocks, Cause, Commands, Conflict, Disk, Failures, Fields, Finding, Index, Inside, LogErrors, Mapped, NamedBy,
+    Seen, Severity, TimeField, Times, findings,
 };
 use ekk::error::Error;
 use ekk::resource::{Condition, Observed, Owner, Read, Settings};
@@ -66,13 +66,7 @@ fn healthy() -> Seen {
 }
 
 fn index(name: &str) -> Index {
-    Index {
-        name: name.to_owned(),
-        health: "green".to_owned(),
-        documents: 100,
-        of_stream: true,
-        in_pattern: Some(true),
-    }
+    Index { name: name.to_owned(), health: "green".to_owned(), documents: 100, of_stream: true, in_pattern: Some(true) }
 }
 
 fn edit<T: Settings>(read: &mut Result<Read<T>, Error>, change: impl FnOnce(&mut Observed<T>)) {

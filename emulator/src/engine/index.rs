@@ -635,6 +635,11 @@ impl Engine<'_> {
         Ok(names.iter().filter_map(|name| Some((name.clone(), what(name, self.index(name)?)))).collect())
     }
 
+    /// The bytes that an index takes, without copies.
+    pub(super) fn stored_bytes(&self, name: &str, now: Timestamp) -> u64 {
+        self.counts(name, now).bytes
+    }
+
     fn counts(&self, name: &str, now: Timestamp) -> Counts {
         let mut counts = Counts { documents: 0, bytes: 208 };
         for (_, document) in self.documents(name) {
