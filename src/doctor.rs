@@ -14,6 +14,7 @@ pub use self::seen::{
 };
 use crate::error::Error;
 use crate::policy::FIREHOSE;
+use crate::render::counted;
 use crate::resource::log_group::{BACKUP_STREAM, DESTINATION_STREAM};
 use crate::resource::stream::{OPENSEARCH_SERVICE, StreamSettings};
 use crate::resource::{Condition, Kind, Observed, Owner, Read, Settings};
@@ -510,11 +511,12 @@ fn bucket(seen: &Seen, commands: &Commands, findings: &mut Vec<Finding>) {
     }
     let Ok(failures) = &seen.failures else { return };
     for Failures { code, count, text, index, object, is_capped } in failures {
-        let many = if *is_capped { format!("{count} or more") } else { count.to_string() };
+        let many = counted(usize::try_from(*count).unwrap_or(usize::MAX), "document", "documents");
+        let many = if *is_capped { format!("at least {many}") } else { many };
         findings.push(
             Finding::error(
                 Cause::FailedDocuments,
-                format!("{many} documents for {index} failed in the last hours with {code}"),
+                format!("{many} for {index} failed in the last 24 hours with {code}"),
                 remedy_of(code, text, seen, commands),
             )
             .with([text.clone(), format!("they lie in {object}; {} brings them back", commands.of("replay"))]),

@@ -5,6 +5,7 @@ use jiff::SignedDuration;
 use super::{Cause, Commands, Finding, ago, is_absent, present, told};
 use crate::bytes::Bytes;
 use crate::doctor::seen::{Blocks, Conflict, Disk, Fields, Inside, Seen, TimeField, Times};
+use crate::render::counted;
 use crate::resource::Kind;
 use crate::verify::matches_pattern;
 
@@ -240,8 +241,10 @@ fn mappings(seen: &Seen, inside: &Inside, commands: &Commands, findings: &mut Ve
                 Finding::error(
                     Cause::OtherIndex,
                     format!(
-                        "{} documents lie in index {}, which index pattern {} does not cover",
-                        index.documents, index.name, seen.names.index_pattern_title
+                        "index {} holds {} that index pattern {} does not cover",
+                        index.name,
+                        counted(usize::try_from(index.documents).unwrap_or(usize::MAX), "document", "documents"),
+                        seen.names.index_pattern_title
                     ),
                     "dashboards.index_pattern, or a second pattern in Dashboards",
                 )
@@ -260,7 +263,7 @@ fn times(seen: &Seen, inside: &Inside, findings: &mut Vec<Finding>) -> bool {
         findings.push(
             Finding::error(
                 Cause::TimeMissing,
-                format!("{without} of {documents} documents have no {field}: Discover does not show them"),
+                format!("{without} of {documents} documents without {field}, which Discover does not show"),
                 format!(
                     "log with that field (ekk.JsonFormatter does), or name the field that they have (index.time_field)"
                 ),
@@ -274,7 +277,11 @@ fn times(seen: &Seen, inside: &Inside, findings: &mut Vec<Finding>) -> bool {
         findings.push(
             Finding::error(
                 Cause::TimeAhead,
-                format!("{ahead} documents lie in the future, the newest by {}: Discover ends at now", told(off)),
+                format!(
+                    "the time of {} is in the future, by up to {}: Discover ends at now",
+                    counted(usize::try_from(*ahead).unwrap_or(usize::MAX), "document", "documents"),
+                    told(off)
+                ),
                 "log the zone with the time: ekk.JsonFormatter does, or datefmt=\"%Y-%m-%dT%H:%M:%S%z\"",
             )
             .with(zone(seen, off)),

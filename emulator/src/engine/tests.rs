@@ -535,6 +535,20 @@ fn a_cluster_tells_its_limit_of_shards_and_how_full_its_disks_are() {
 }
 
 #[test]
+fn settings_are_flat_where_that_is_asked_for() {
+    let mut domain = Domain::new("OpenSearch_2.19");
+    assert_eq!(domain.put("/x", &json!({"settings": {"index": {"number_of_replicas": 0}}})).0, 200);
+    assert_eq!(domain.put("/x/_settings", &json!({"index.blocks.write": true})).0, 200);
+    let settings = domain.get("/x/_settings?flat_settings=true").1["x"]["settings"].clone();
+    assert_eq!(
+        (&settings["index.blocks.write"], &settings["index.number_of_replicas"]),
+        (&json!("true"), &json!("0")),
+        "{settings}"
+    );
+    assert_eq!(domain.get("/x/_settings").1["x"]["settings"]["index"]["blocks"]["write"], "true");
+}
+
+#[test]
 fn what_is_not_supported_is_refused_and_never_ignored() {
     let mut domain = Domain::new("OpenSearch_2.19");
     for path in ["/_nodes", "/_cat/health", "/_cat/allocation", "/a/b/c", "/_plugins/_ism/policies/x"] {
