@@ -264,9 +264,7 @@ fn times(seen: &Seen, inside: &Inside, findings: &mut Vec<Finding>) -> bool {
             Finding::error(
                 Cause::TimeMissing,
                 format!("{without} of {documents} documents without {field}, which Discover does not show"),
-                format!(
-                    "log with that field (ekk.JsonFormatter does), or name the field that they have (index.time_field)"
-                ),
+                "log with that field (ekk.JsonFormatter does), or name the field that they have (index.time_field)",
             )
             .about("index.time_field"),
         );

@@ -84,8 +84,10 @@ fn times(seen: &mut Seen) -> &mut Times {
     inside(seen).times.as_mut().expect("times")
 }
 
-/// What makes each cause, and nothing else, wrong.
-fn troubles() -> Vec<(Cause, &'static str, fn(&mut Seen))> {
+/// A cause, which variant of it, and what makes it, and nothing else, wrong.
+type Trouble = (Cause, &'static str, fn(&mut Seen));
+
+fn troubles() -> Vec<Trouble> {
     vec![
         (Cause::ClockSkew, "seven minutes ahead", |seen| seen.skew = Some(SignedDuration::from_mins(7))),
         (Cause::ClockSkew, "a minute behind", |seen| seen.skew = Some(SignedDuration::from_secs(-60))),
