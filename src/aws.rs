@@ -1,5 +1,7 @@
 //! The clients, how they retry and through which proxy they go, and the one adapter that turns an SDK error into ours.
 
+mod server_clock;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,6 +34,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::stack::Names;
 use crate::target::Target;
 use crate::wait::{Pace, Waiting};
+
+pub use server_clock::ServerClock;
 
 /// One client for each service, and what is needed to sign requests to a domain.
 #[derive(Clone, Debug)]

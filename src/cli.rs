@@ -109,6 +109,10 @@ pub enum Command {
     #[command(after_help = ABOUT_REPLAY)]
     Replay(Replay),
 
+    /// Say in plain words why no logs arrive, and what mends it; changes nothing
+    #[command(after_help = ABOUT_DOCTOR)]
+    Doctor(Doctor),
+
     /// Print the IAM permissions of who ships to a stack, or of who looks at it
     Policy(Policy),
 
@@ -545,6 +549,26 @@ pub enum Who {
     Reader,
     /// Who looks after the stack.
     Operator,
+}
+
+const ABOUT_DOCTOR: &str = "\
+Reads the stream and its error log, the role, the bucket and its failed documents, the domain and what is inside it, and \
+the clocks. Exits with 1 when something keeps records from arriving or from being seen, with 0 when there are warnings \
+at most. docs/troubleshooting.md explains every finding by its name.";
+
+/// `ekk doctor`.
+#[derive(Args, Debug)]
+pub struct Doctor {
+    /// A YAML file, or the name of a stack that lives; without one `ekk.yaml` here
+    #[arg(value_name = "STACK")]
+    pub stack: Option<std::ffi::OsString>,
+
+    /// Where the stack lives.
+    #[command(flatten)]
+    pub place: Place,
+    /// The form of the result.
+    #[command(flatten)]
+    pub output: Output,
 }
 
 /// `ekk validate`.

@@ -2,6 +2,7 @@
 
 mod confirm;
 mod dashboards;
+mod doctor;
 mod down;
 mod list;
 mod local;
@@ -46,6 +47,7 @@ pub async fn run(cli: Cli) -> Exit {
         Command::Policy(args) => policy::run(args, talk).await,
         Command::Verify(args) => verify::run(args, talk).await,
         Command::Replay(args) => replay::run(args, talk).await,
+        Command::Doctor(args) => doctor::run(args, talk).await,
         Command::Dashboards(args) => dashboards::run(args, talk).await,
         Command::Validate(args) => validate::run(&args, talk),
         Command::Schema => schema::run(),

@@ -46,6 +46,8 @@ pub mod objects;
 pub mod replay;
 pub mod verify;
 
+pub mod doctor;
+
 pub mod aws;
 pub mod opensearch;
 pub mod retry;

@@ -6,6 +6,7 @@ use aws_sdk_s3::primitives::{ByteStream, DateTimeFormat};
 use jiff::Timestamp;
 
 use crate::aws::{Session, code, failure, is_denied, text};
+use crate::backup::{Key, Layout, Name};
 use crate::error::{Error, Result};
 
 /// How often a body that broke off is asked for again from where it broke.
@@ -197,4 +198,95 @@ impl Body<'_> {
             }
         }
     }
+}
+
+/// Lists the objects of failed documents that Firehose wrote from an hour on.
+///
+/// # Errors
+/// Fails as s3:ListBucket does.
+pub async fn failed_since(bucket: &Bucket<'_>, layout: &Layout, from: Timestamp) -> Result<Vec<(Listed, Name)>> {
+    let places = if layout.failed_folder_comes_first() {
+        let folders = bucket.folders(layout.failed_below()).await?;
+        let failed = folders.into_iter().filter(|folder| layout.is_failed_folder(folder));
+        failed.map(|folder| (folder.clone(), format!("{folder}{}", hour(from)))).collect()
+    } else {
+        vec![(layout.failed_below().to_owned(), String::new())]
+    };
+    let mut found = Vec::new();
+    for (place, behind) in places {
+        let mut listing = bucket.list(&place, &behind);
+        while let Some(page) = listing.next().await? {
+            found.extend(page.into_iter().filter_map(|object| match layout.classify(&object.key) {
+                Key::FailedDocuments(name) if name.time >= from => Some((object, name)),
+                Key::FailedDocuments(_)
+                | Key::Records(_)
+                | Key::ProcessingFailed
+                | Key::OtherStream(_)
+                | Key::ForeignInFailedFolder
+                | Key::Foreign => None,
+            }));
+        }
+    }
+    Ok(found)
+}
+
+/// Lists the objects of the backup of all records that Firehose wrote from an hour on.
+///
+/// # Errors
+/// Fails as s3:ListBucket does.
+pub async fn records_since(bucket: &Bucket<'_>, layout: &Layout, from: Timestamp) -> Result<Vec<(Listed, Name)>> {
+    let below = layout.records_below();
+    let behind = if layout.date_comes_first() { format!("{below}{}", hour(from)) } else { String::new() };
+    records(bucket, layout, below, &behind, from).await
+}
+
+async fn records(
+    bucket: &Bucket<'_>,
+    layout: &Layout,
+    below: &str,
+    behind: &str,
+    from: Timestamp,
+) -> Result<Vec<(Listed, Name)>> {
+    let mut listing = bucket.list(below, behind);
+    let mut found = Vec::new();
+    while let Some(page) = listing.next().await? {
+        found.extend(page.into_iter().filter_map(|object| match layout.classify(&object.key) {
+            Key::Records(name) if name.time >= from => Some((object, name)),
+            Key::Records(_)
+            | Key::FailedDocuments(_)
+            | Key::ProcessingFailed
+            | Key::OtherStream(_)
+            | Key::ForeignInFailedFolder
+            | Key::Foreign => None,
+        }));
+    }
+    Ok(found)
+}
+
+/// Returns when the newest object of the backup of all records was begun; `None` where there is none, or where the date
+/// stands behind an expression in the prefix, so that only a listing of everything could tell.
+///
+/// # Errors
+/// Fails as s3:ListBucket does.
+pub async fn newest_record(bucket: &Bucket<'_>, layout: &Layout) -> Result<Option<Timestamp>> {
+    if !layout.date_comes_first() {
+        return Ok(None);
+    }
+    // Year, month, day and hour are folders, so that four short listings lead to the last one.
+    let mut folder = layout.records_below().to_owned();
+    for digits in [4, 2, 2, 2] {
+        let folders = bucket.folders(&folder).await?;
+        let of_date = |one: &&String| {
+            let name = one[folder.len()..].trim_end_matches('/');
+            name.len() == digits && name.bytes().all(|byte| byte.is_ascii_digit())
+        };
+        let Some(last) = folders.iter().filter(of_date).max() else { return Ok(None) };
+        folder = last.clone();
+    }
+    let found = records(bucket, layout, &folder, "", Timestamp::MIN).await?;
+    Ok(found.into_iter().filter_map(|(object, name)| object.modified.or(Some(name.time))).max())
+}
+
+fn hour(moment: Timestamp) -> String {
+    moment.strftime("%Y/%m/%d/%H").to_string()
 }

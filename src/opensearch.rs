@@ -551,6 +551,16 @@ impl Engine {
         Path { surface: Surface::Dashboards, path: encode(&[base, segments].concat()) }
     }
 
+    /// Returns a path of the security plugin, which fine-grained access control is.
+    #[must_use]
+    pub fn security(self, segments: &[&str]) -> Path {
+        let plugin = match self.family {
+            Family::OpenSearch => "_plugins",
+            Family::Elasticsearch => "_opendistro",
+        };
+        Path::of(&[&[plugin, "_security"], segments].concat())
+    }
+
     /// Returns the path of the advanced settings of Dashboards or Kibana.
     #[must_use]
     pub fn dashboards_settings(self) -> Path {

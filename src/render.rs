@@ -1,6 +1,7 @@
 //! Turns plans, reports and states into text, Markdown and JSON. Pure: colours are written in and stripped at the
 //! stream that is not a terminal.
 
+mod doctor_text;
 mod json;
 mod objections;
 mod overview_text;
@@ -16,6 +17,7 @@ use std::fmt;
 
 use anstyle::{AnsiColor, Style};
 
+pub use self::doctor_text::{Examined, differing, doctor, doctor_json, doctor_markdown};
 pub use self::json::{plan as plan_json, report as report_json, status as status_json};
 pub use self::objections::objections;
 pub use self::overview_text::{Life, StackOverview, overview, overview_json};

@@ -17,6 +17,7 @@ const LAYERS: [&[&str]; 6] = [
         "losses",
         "replay",
         "verify",
+        "doctor",
         "apply",
         "preflight",
         "read",

@@ -19,7 +19,7 @@ fn read(path: &str) -> String {
 
 #[test]
 fn the_help_in_the_papers_is_what_the_binary_prints() {
-    const COMMANDS: [&[&str]; 19] = [
+    const COMMANDS: [&[&str]; 20] = [
         &[],
         &["up"],
         &["plan"],
@@ -31,6 +31,7 @@ fn the_help_in_the_papers_is_what_the_binary_prints() {
         &["policy"],
         &["verify"],
         &["replay"],
+        &["doctor"],
         &["dashboards"],
         &["validate"],
         &["schema"],

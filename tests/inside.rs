@@ -81,6 +81,7 @@ fn emulated(version: &str) -> impl Fn(&Came) -> Answer + Send + Sync + use<> {
                 scope,
                 version,
                 data_nodes: 1,
+                disk_bytes: 10 << 30,
                 cluster_name: "000000000000:logs".to_owned(),
                 refresh_scale: 0.0,
                 explicit_index: ExplicitIndex::Allowed,

@@ -3,6 +3,7 @@
 //! What it does not know it refuses in the engines' own error shape; it must never answer 200 to what it ignored.
 
 mod bulk;
+mod cluster;
 mod date_format;
 mod document;
 mod failure;
@@ -80,6 +81,8 @@ pub struct Engine<'a> {
     pub version: EngineVersion,
     /// How many nodes hold data, which decides how many copies can be placed.
     pub data_nodes: i64,
+    /// The disk of each of them, in bytes.
+    pub disk_bytes: u64,
     /// `ACCOUNT:DOMAIN`.
     pub cluster_name: String,
     /// How many seconds one second of the refresh interval takes.
@@ -231,6 +234,8 @@ impl Engine<'_> {
             }
             (["_cluster", "health"], Verb::Get) => Ok(self.health(ask, "*")?),
             (["_cluster", "health", index], Verb::Get) => Ok(self.health(ask, index)?),
+            (["_cluster", "settings"], Verb::Get) => Ok(self.cluster_settings(ask)?.into()),
+            (["_cat", "allocation"], Verb::Get) => self.cat_allocation(ask, now),
             (["_cat", "indices"], Verb::Get) => Ok(self.cat_indices(ask, "*", now)?),
             (["_cat", "indices", index], Verb::Get) => Ok(self.cat_indices(ask, index, now)?),
             (["_index_template"], Verb::Get) if self.version.has_composable_templates() => {

@@ -19,7 +19,7 @@ use crate::resource::Read;
 pub(super) async fn run(args: cli::Dashboards, talk: Talk) -> Result<Exit> {
     let cli::Dashboards { stack, port, read_only, no_open, place } = args;
     let opened = prepare::open(stack.as_deref().map(Path::as_os_str), &place, talk, Depth::IndexPattern).await?;
-    let Opened { word, session, header, stack } = &opened;
+    let Opened { word, session, header, stack, file: _ } = &opened;
     let plane = stack.data_plane(session).await?;
     let names = &stack.names;
     let name = plane.engine().dashboards_name();

@@ -154,6 +154,8 @@ pub(super) struct Opened {
     pub(super) header: Header,
     /// The stack as it lives.
     pub(super) stack: Located,
+    /// Its file, where it was named by that.
+    pub(super) file: Option<File>,
 }
 
 /// Connects to an account and region where no stack is named.
@@ -209,7 +211,8 @@ pub(super) async fn open(stack: Option<&OsStr>, place: &Place, talk: Talk, depth
     let header = header?;
     // A name says nothing of a place, so that only a file can be refused here.
     resolve::check_place(&prepared.file.loaded.spec, &header.target)?;
-    Ok(Opened { word, session: prepared.session, header, stack: stack? })
+    let file = by_name.is_none().then_some(prepared.file);
+    Ok(Opened { word, session: prepared.session, header, stack: stack?, file })
 }
 
 fn named(stack: Option<&OsStr>) -> Result<Named> {

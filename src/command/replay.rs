@@ -39,7 +39,7 @@ pub(super) async fn run(args: cli::Replay, talk: Talk) -> Result<Exit> {
 }
 
 async fn replay_opened(args: &cli::Replay, window: Window, talk: Talk, opened: Opened) -> Result<Exit> {
-    let Opened { word: _, session, header, stack: located } = opened;
+    let Opened { word: _, session, header, stack: located, file: _ } = opened;
     let settings = &located.stream()?.settings;
     let mode = if args.dry_run { Mode::DryRun } else { Mode::Create };
     let what = match &args.into {

@@ -32,7 +32,7 @@ pub(super) async fn run(args: cli::Verify, talk: Talk) -> Result<Exit> {
 }
 
 async fn verify_opened(args: &cli::Verify, talk: Talk, opened: Opened) -> Result<Exit> {
-    let Opened { word, session, header, stack: located } = opened;
+    let Opened { word, session, header, stack: located, file: _ } = opened;
     let settings = &located.active_stream()?.settings;
     let domain = located.data_plane(&session).await?;
     let BackupSettings { documents, bucket_arn: _, buffer, .. } = &settings.backup;

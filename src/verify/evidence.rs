@@ -7,9 +7,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Hop, Report, State, Task};
 use crate::aws::failure;
-use crate::backup::{FailedDocument, Key, Name, ObjectReader, Piece};
+use crate::backup::{FailedDocument, Name, ObjectReader, Piece};
 use crate::error::{Error, Result};
-use crate::objects::{Listed, ReadError};
+use crate::objects::{Listed, ReadError, failed_since, records_since};
 use crate::render::took;
 use crate::replay::cause_in;
 
@@ -112,31 +112,7 @@ impl Evidence {
     }
 
     async fn failed_objects(&self, task: &Task<'_>) -> Result<Vec<(Listed, Name)>> {
-        let layout = &task.layout;
-        let hour = hour_before(self.since);
-        let places = if layout.failed_folder_comes_first() {
-            let folders = task.bucket.folders(layout.failed_below()).await?;
-            let failed = folders.into_iter().filter(|folder| layout.is_failed_folder(folder));
-            failed.map(|folder| (folder.clone(), format!("{folder}{hour}"))).collect()
-        } else {
-            vec![(layout.failed_below().to_owned(), String::new())]
-        };
-        let mut found = Vec::new();
-        for (place, behind) in places {
-            let mut listing = task.bucket.list(&place, &behind);
-            while let Some(page) = listing.next().await? {
-                found.extend(page.into_iter().filter_map(|object| match layout.classify(&object.key) {
-                    Key::FailedDocuments(name) if name.time >= before(self.since) => Some((object, name)),
-                    Key::FailedDocuments(_)
-                    | Key::Records(_)
-                    | Key::ProcessingFailed
-                    | Key::OtherStream(_)
-                    | Key::ForeignInFailedFolder
-                    | Key::Foreign => None,
-                }));
-            }
-        }
-        Ok(found)
+        failed_since(&task.bucket, &task.layout, before(self.since)).await
     }
 
     async fn read_log(&mut self, task: &Task<'_>) -> Result<()> {
@@ -240,24 +216,7 @@ impl Backups {
     }
 
     async fn objects(&self, task: &Task<'_>) -> Result<Vec<(Listed, Name)>> {
-        let layout = &task.layout;
-        let below = layout.records_below();
-        let behind =
-            if layout.date_comes_first() { format!("{below}{}", hour_before(self.since)) } else { String::new() };
-        let mut listing = task.bucket.list(below, &behind);
-        let mut found = Vec::new();
-        while let Some(page) = listing.next().await? {
-            found.extend(page.into_iter().filter_map(|object| match layout.classify(&object.key) {
-                Key::Records(name) if name.time >= before(self.since) => Some((object, name)),
-                Key::Records(_)
-                | Key::FailedDocuments(_)
-                | Key::ProcessingFailed
-                | Key::OtherStream(_)
-                | Key::ForeignInFailedFolder
-                | Key::Foreign => None,
-            }));
-        }
-        Ok(found)
+        records_since(&task.bucket, &task.layout, before(self.since)).await
     }
 }
 
@@ -270,10 +229,6 @@ fn written_every(task: &Task<'_>) -> String {
 
 fn before(moment: Timestamp) -> Timestamp {
     moment.saturating_sub(SKEW).unwrap_or(moment)
-}
-
-fn hour_before(moment: Timestamp) -> String {
-    before(moment).strftime("%Y/%m/%d/%H").to_string()
 }
 
 /// Reads an object's values; returns why it cannot be read to its end.

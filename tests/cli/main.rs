@@ -3,6 +3,7 @@
 mod account;
 mod dashboards;
 mod data_path;
+mod doctor;
 mod files;
 mod help;
 mod local;

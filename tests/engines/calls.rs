@@ -630,7 +630,7 @@ fn mappings(calls: &mut Calls) {
 fn searches(calls: &mut Calls) {
     let record = |second: u32, level: &str, message: &str, ms: Value| {
         json!({"asctime": format!("2020-05-11T14:44:{second:02}+0200"), "levelname": level, "message": message,
-            "ms": ms, "user": {"name": "ada"}, "ok": second % 2 == 0, "client": {"address": "10.1.2.3"}})
+            "ms": ms, "user": {"name": "ada"}, "ok": second.is_multiple_of(2), "client": {"address": "10.1.2.3"}})
     };
     let records = [
         record(1, "INFO", "payment accepted", json!(12)),

@@ -157,6 +157,7 @@ fn answer_of_the_emulator(version: &str, data: &Mutex<Data>, came: &Came) -> Ans
         scope: "eu-west-1/logs/".to_owned(),
         version,
         data_nodes: 1,
+        disk_bytes: 10 << 30,
         cluster_name: "000000000000:logs".to_owned(),
         refresh_scale: 1.0,
         explicit_index: ExplicitIndex::Allowed,

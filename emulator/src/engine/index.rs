@@ -175,7 +175,11 @@ impl Engine<'_> {
 
     pub(super) fn get_settings(&self, ask: Ask<'_>, expression: &str) -> Result<Value, Failure> {
         ask.allow(&["local"])?;
-        self.describe(ask, expression, |name, index| json!({"settings": written_settings(name, index)}))
+        let is_flat = ask.flag("flat_settings")? == Some(true);
+        self.describe(ask, expression, |name, index| {
+            let settings = written_settings(name, index);
+            json!({"settings": if is_flat { flat(&settings) } else { settings }})
+        })
     }
 
     pub(super) fn put_mapping(&mut self, ask: Ask<'_>, expression: &str) -> Result<Value, Failure> {
@@ -635,6 +639,11 @@ impl Engine<'_> {
         Ok(names.iter().filter_map(|name| Some((name.clone(), what(name, self.index(name)?)))).collect())
     }
 
+    /// The bytes that an index takes, without copies.
+    pub(super) fn stored_bytes(&self, name: &str, now: Timestamp) -> u64 {
+        self.counts(name, now).bytes
+    }
+
     fn counts(&self, name: &str, now: Timestamp) -> Counts {
         let mut counts = Counts { documents: 0, bytes: 208 };
         for (_, document) in self.documents(name) {
@@ -698,6 +707,26 @@ fn read_preference(ask: Ask<'_>) -> Result<Option<i64>, Failure> {
 fn shard_of(id: &str, shards: i64) -> i64 {
     let hash = id.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
     i64::from(hash) % shards.max(1)
+}
+
+/// Writes nested settings with dotted names, as `flat_settings` asks for.
+fn flat(settings: &Value) -> Value {
+    fn write(path: &str, value: &Value, out: &mut Map<String, Value>) {
+        match value {
+            Value::Object(below) => {
+                for (key, value) in below {
+                    let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                    write(&path, value, out);
+                }
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+                out.insert(path.to_owned(), value.clone());
+            }
+        }
+    }
+    let mut out = Map::new();
+    write("", settings, &mut out);
+    Value::Object(out)
 }
 
 struct Counts {

@@ -25,6 +25,7 @@ impl Domain {
             scope: "eu-west-1/logs/".to_owned(),
             version: self.version.parse().unwrap(),
             data_nodes: self.nodes,
+            disk_bytes: 10 << 30,
             cluster_name: "000000000000:logs".to_owned(),
             refresh_scale: 1.0,
             explicit_index: ExplicitIndex::Allowed,
@@ -517,9 +518,40 @@ fn a_missing_index_is_a_404_and_a_pattern_without_a_match_is_not() {
 }
 
 #[test]
+fn a_cluster_tells_its_limit_of_shards_and_how_full_its_disks_are() {
+    let mut domain = Domain::new("OpenSearch_2.19");
+    let (status, settings) = domain.get("/_cluster/settings?include_defaults=true&flat_settings=true");
+    let defaults = json!({"cluster.max_shards_per_node": "1000"});
+    assert_eq!((status, settings), (200, json!({"persistent": {}, "transient": {}, "defaults": defaults})));
+    assert_eq!(domain.get("/_cluster/settings"), (200, json!({"persistent": {}, "transient": {}})));
+    let used = |domain: &mut Domain| {
+        let (status, nodes) = domain.get("/_cat/allocation?format=json&bytes=b");
+        assert_eq!((status, &nodes[0]["disk.total"]), (200, &json!((10_u64 << 30).to_string())));
+        nodes[0]["disk.used"].as_str().expect("a number").parse::<u64>().expect("a number")
+    };
+    let before = used(&mut domain);
+    assert_eq!(domain.put("/x/_doc/1", &json!({"message": "a".repeat(5000)})).0, 201);
+    assert!(used(&mut domain) > before + 5000);
+}
+
+#[test]
+fn settings_are_flat_where_that_is_asked_for() {
+    let mut domain = Domain::new("OpenSearch_2.19");
+    assert_eq!(domain.put("/x", &json!({"settings": {"index": {"number_of_replicas": 0}}})).0, 200);
+    assert_eq!(domain.put("/x/_settings", &json!({"index.blocks.write": true})).0, 200);
+    let settings = domain.get("/x/_settings?flat_settings=true").1["x"]["settings"].clone();
+    assert_eq!(
+        (&settings["index.blocks.write"], &settings["index.number_of_replicas"]),
+        (&json!("true"), &json!("0")),
+        "{settings}"
+    );
+    assert_eq!(domain.get("/x/_settings").1["x"]["settings"]["index"]["blocks"]["write"], "true");
+}
+
+#[test]
 fn what_is_not_supported_is_refused_and_never_ignored() {
     let mut domain = Domain::new("OpenSearch_2.19");
-    for path in ["/_nodes", "/_cat/health", "/_cluster/settings", "/a/b/c", "/_plugins/_ism/policies/x"] {
+    for path in ["/_nodes", "/_cat/health", "/_cat/allocation", "/a/b/c", "/_plugins/_ism/policies/x"] {
         let (status, answer) = domain.get(path);
         assert_eq!(status, 400, "{path}");
         assert!(answer.get("error").is_some(), "{path}");
@@ -537,6 +569,7 @@ fn a_body_needs_a_json_content_type() {
         scope: "r/d/".to_owned(),
         version: "OpenSearch_2.19".parse().unwrap(),
         data_nodes: 1,
+        disk_bytes: 10 << 30,
         cluster_name: String::new(),
         refresh_scale: 1.0,
         explicit_index: ExplicitIndex::Refused,
@@ -556,6 +589,7 @@ fn bulk_lines_name_no_index_where_the_domain_forbids_it() {
         scope: "r/d/".to_owned(),
         version: "OpenSearch_2.19".parse().unwrap(),
         data_nodes: 1,
+        disk_bytes: 10 << 30,
         cluster_name: String::new(),
         refresh_scale: 1.0,
         explicit_index: ExplicitIndex::Refused,

@@ -195,6 +195,12 @@ impl Domain {
         self.in_force(now).get("ClusterConfig").and_then(|cluster| cluster.get("InstanceCount")?.as_i64()).unwrap_or(1)
     }
 
+    /// The disk of each data node, in bytes; 10 GiB for an instance type with a store of its own.
+    pub(crate) fn disk_bytes(&self, now: Timestamp) -> u64 {
+        let size = self.in_force(now).get("EBSOptions").and_then(|volume| volume.get("VolumeSize")?.as_u64());
+        size.unwrap_or(10) << 30
+    }
+
     /// An advanced option in force.
     pub(crate) fn advanced_option(&self, now: Timestamp, name: &str) -> Option<String> {
         Some(self.in_force(now).get("AdvancedOptions")?.get(name)?.as_str()?.to_owned())

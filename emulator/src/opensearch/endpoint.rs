@@ -102,6 +102,7 @@ pub(crate) fn engine<'w>(state: &'w mut State, context: &Context<'_>, key: &str)
         scope: domain.scope(),
         version: domain.version,
         data_nodes: domain.data_nodes(now),
+        disk_bytes: domain.disk_bytes(now),
         cluster_name: format!("{}:{}", context.account, domain.name),
         refresh_scale: context.timing.buffer_scale,
         explicit_index: if says("rest.action.multi.allow_explicit_index", "false") {

@@ -3,21 +3,14 @@
 //! What to retry is not told by a list of wordings, which AWS outgrows, but by time: any InvalidArgumentException for a
 //! minute, and for five where the role is that new. A refusal that speaks of nothing like a role is tried three times.
 
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use aws_smithy_runtime_api::box_error::BoxError;
-use aws_smithy_runtime_api::client::interceptors::context::BeforeDeserializationInterceptorContextRef;
-use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
-use aws_smithy_types::config_bag::ConfigBag;
-use aws_smithy_types::date_time::{DateTime, Format};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use tokio::time::Instant;
 
-use crate::aws::{Session, code, failure, text};
+use crate::aws::{ServerClock, Session, code, failure, text};
 use crate::error::{Error, ErrorKind, Result};
 use crate::resource::Kind;
 use crate::wait::{Event, pause};
@@ -129,44 +122,8 @@ async fn role_age(session: &Session, role_arn: &str) -> Option<Duration> {
     Some(now.duration_since(created).unwrap_or_default())
 }
 
-/// Keeps the Date header of the answer, since this machine's clock may be wrong.
-#[derive(Clone, Debug, Default)]
-struct ServerClock(Arc<Mutex<Option<SystemTime>>>);
-
-impl ServerClock {
-    fn read(&self) -> Option<SystemTime> {
-        *self.0.lock().ok()?
-    }
-}
-
-#[dyn_dispatch_hint]
-impl Intercept for ServerClock {
-    fn name(&self) -> &'static str {
-        "ServerClock"
-    }
-
-    fn read_before_deserialization(
-        &self,
-        context: &BeforeDeserializationInterceptorContextRef<'_>,
-        _components: &RuntimeComponents,
-        _config: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        let date = context.response().headers().get("date").and_then(parsed);
-        if let Ok(mut known) = self.0.lock() {
-            *known = date;
-        }
-        Ok(())
-    }
-}
-
-fn parsed(date: &str) -> Option<SystemTime> {
-    SystemTime::try_from(DateTime::from_str(date, Format::HttpDate).ok()?).ok()
-}
-
 #[cfg(test)]
 mod tests {
-    use std::time::UNIX_EPOCH;
-
     use super::*;
 
     #[test]
@@ -181,11 +138,5 @@ mod tests {
             assert!(speaks_of_a_role(text), "{text}");
         }
         assert!(!speaks_of_a_role("Buffering interval must be at most 900"));
-    }
-
-    #[test]
-    fn a_date_header_is_read_as_a_time() {
-        assert_eq!(parsed("Thu, 01 Jan 1970 00:01:00 GMT"), Some(UNIX_EPOCH + Duration::from_secs(60)));
-        assert_eq!(parsed("yesterday"), None);
     }
 }

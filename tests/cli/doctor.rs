@@ -1,0 +1,147 @@
+//! Why no logs arrive: each place that can be broken in the emulated account is found and named by the binary.
+
+use ekk::opensearch::Path;
+use ekk_emulator::{Effect, Fault, Service};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use crate::account::REGION;
+use crate::recovery::Stack;
+
+fn record(minutes_from_now: i64) -> String {
+    let time = Timestamp::now() + SignedDuration::from_mins(minutes_from_now);
+    json!({"asctime": time.to_string(), "message": "x"}).to_string() + "\n"
+}
+
+/// A stack with one record in its index and in its backup.
+fn healthy() -> Stack {
+    let stack = Stack::instant("stack: logs\n");
+    stack.put(&[record(0)]);
+    stack.pass(301);
+    assert_eq!(stack.documents().len(), 1);
+    stack
+}
+
+/// The causes that are told, each with its severity, and the exit code.
+fn told(stack: &Stack) -> (i32, Vec<String>) {
+    let ended = stack.ekk(&["doctor", "-o", "json"]);
+    let report: Value = serde_json::from_str(&ended.out).unwrap_or_else(|error| panic!("{error}: {ended}"));
+    let text = |finding: &Value, key: &str| finding[key].as_str().expect("text").to_owned();
+    let findings = report["findings"].as_array().expect("a list").iter();
+    let told = findings.map(|finding| format!("{} {}", text(finding, "severity"), text(finding, "cause"))).collect();
+    assert_eq!(report["exit"], ended.code, "{ended}");
+    (ended.code, told)
+}
+
+#[test]
+fn nothing_is_found_in_a_stack_that_works_by_its_file_and_by_its_name() {
+    let stack = healthy();
+    for words in [&["doctor"][..], &["doctor", "logs"]] {
+        let ended = stack.ekk(words).with(0);
+        assert!(ended.out.contains("Nothing found in stream"), "{ended}");
+        assert!(!ended.out.contains("could not"), "{ended}");
+    }
+}
+
+#[test]
+fn it_writes_nothing() {
+    let stack = healthy();
+    stack.account.control.clear_requests();
+    stack.ekk(&["doctor"]).with(0);
+    let writes: Vec<String> =
+        stack.account.control.requests().into_iter().filter(|one| one.is_write).map(|one| one.operation).collect();
+    // Searches and counts are POSTs.
+    assert!(writes.iter().all(|operation| operation == "ESHttpPost"), "{writes:?}");
+}
+
+#[test]
+fn an_outage_is_named_and_replay_ends_it() {
+    let stack = healthy();
+    stack.make_domain_answer(Some(503));
+    stack.put(&[record(0), record(0)]);
+    stack.pass(60);
+    stack.pass(400);
+    let (code, told_now) = told(&stack);
+    assert_eq!(code, 1);
+    assert!(told_now.contains(&"error failed-documents".to_owned()), "{told_now:?}");
+    assert!(told_now.contains(&"error delivery-errors".to_owned()), "{told_now:?}");
+    assert!(told_now.contains(&"error domain-silent".to_owned()), "{told_now:?}");
+    let ended = stack.ekk(&["doctor"]);
+    assert!(ended.out.contains("2 documents for logs-"), "{ended}");
+    assert!(ended.out.contains("ekk replay ekk.yaml"), "{ended}");
+    stack.make_domain_answer(None);
+    stack.ekk(&["replay"]).with(0);
+    assert_eq!(stack.documents().len(), 3);
+}
+
+#[test]
+fn a_role_that_lost_its_permissions_is_named() {
+    let stack = healthy();
+    stack.account.control.world(|world| {
+        let role = world.iam.roles.get_mut(&format!("logs-firehose-{REGION}")).expect("a role");
+        role.grants.inline.clear();
+    });
+    let (code, told) = told(&stack);
+    assert_eq!((code, &told[0]), (1, &"error role-permissions".to_owned()));
+    assert!(told.contains(&"warning not-as-the-file".to_owned()), "{told:?}");
+}
+
+#[test]
+fn what_is_inside_the_domain_is_looked_at() {
+    let stack = healthy();
+    let index = stack.documents().into_values().next().expect("a document").0;
+    stack.inside(async |plane| {
+        let block = json!({"index.blocks.read_only_allow_delete": true});
+        plane.put(Path::of(&[&index, "_settings"]), &block).await.expect("a block");
+        plane.delete(Path::of(&["_index_template", "logs"])).await.expect("no template");
+        let text = json!({"mappings": {"properties": {"asctime": {"type": "text"}, "message": {"type": "long"}}}});
+        plane.put(Path::of(&["logs-2020-w01"]), &text).await.expect("an index");
+    });
+    let (code, told) = told(&stack);
+    assert_eq!(code, 1);
+    for cause in [
+        "error writes-blocked",
+        "error template-missing",
+        "error time-not-a-date",
+        "warning mapping-conflict",
+        "warning cluster-yellow",
+    ] {
+        assert!(told.contains(&cause.to_owned()), "no {cause}: {told:?}");
+    }
+}
+
+#[test]
+fn a_time_in_the_future_is_told_by_how_much() {
+    let stack = healthy();
+    stack.put(&[record(120)]);
+    stack.pass(61);
+    assert_eq!(stack.documents().len(), 2);
+    let ended = stack.ekk(&["doctor"]).with(1);
+    assert!(ended.out.contains("the time of 1 document is in the future, by up to 2 h"), "{ended}");
+}
+
+#[test]
+fn what_may_not_be_read_is_told_and_the_rest_is_judged() {
+    let stack = healthy();
+    for action in ["logs:FilterLogEvents", "s3:ListBucket", "iam:SimulatePrincipalPolicy"] {
+        stack.account.control.deny(action);
+    }
+    let ended = stack.ekk(&["doctor"]).with(0);
+    assert!(ended.out.contains("could not look at Firehose's error log"), "{ended}");
+    assert!(ended.out.contains("allow logs:FilterLogEvents to the caller"), "{ended}");
+    assert!(ended.out.contains("could not look at the role's permissions"), "{ended}");
+}
+
+#[test]
+fn a_missing_stream_and_a_stack_that_is_not_there_are_told() {
+    let stack = Stack::instant("stack: logs\n");
+    stack.account.control.fault(Fault::on(
+        Service::Firehose,
+        "DescribeDeliveryStream",
+        Effect::Error { status: 400, code: "ResourceNotFoundException".to_owned(), message: "not there".to_owned() },
+    ));
+    let (code, told) = told(&stack);
+    assert_eq!((code, &told[0]), (1, &"error stream-missing".to_owned()));
+    let ended = stack.ekk(&["doctor", "nobody"]).with(1);
+    assert!(ended.err.contains("no stack nobody"), "{ended}");
+}
