@@ -155,14 +155,13 @@ impl Located {
         }
     }
 
-    /// Returns the pattern of the indices that the stream writes to: `logging-test-*`, or `logging-test` where it does
-    /// not rotate.
+    /// Returns the indices that the stream writes to, as a search takes them ([`expression`]).
     ///
     /// # Errors
-    /// As [`Located::stream`].
-    pub fn index_expression(&self) -> Result<String> {
+    /// As [`Located::stream`] and [`expression`].
+    pub async fn index_expression(&self, plane: &DataPlane<'_>) -> Result<String> {
         let StreamSettings { index, rotation, .. } = &self.stream()?.settings;
-        Ok(if rotation == "NoRotation" { index.clone() } else { format!("{index}-*") })
+        expression(plane, index, rotation).await
     }
 
     /// Returns the field that holds a record's time: the index pattern's, else the default.
@@ -202,6 +201,21 @@ impl Located {
         Error::failed(format!("stack {stack} in {region} has no {kind}: {} is not there", self.names.of(kind)))
             .hint("it is not up yet, or half-made: `ekk up` of its file makes what is missing")
     }
+}
+
+/// Returns what covers the indices of a stream: `logs-*` where it rotates, `logs` where it does not, and both where `logs` is
+/// there: the rotation was changed, or the server knows none. A missing index that is named without a pattern would fail a
+/// search, and a signed POST takes no `ignore_unavailable`.
+///
+/// # Errors
+/// As [`DataPlane::indices`].
+pub async fn expression(plane: &DataPlane<'_>, index: &str, rotation: &str) -> Result<String> {
+    let is_there = !plane.indices(index).await?.is_empty();
+    Ok(match (is_there, rotation) {
+        (true, _) => format!("{index},{index}-*"),
+        (false, "NoRotation") => index.to_owned(),
+        (false, _) => format!("{index}-*"),
+    })
 }
 
 fn not_asked<T: Manage>() -> Read<T> {

@@ -157,7 +157,7 @@ impl Layout {
     }
 
     fn named(&self, name: &str, prefix: &str) -> Named {
-        let Some((stream, name)) = split_name(name) else { return Named::Foreign };
+        let Some((stream, name)) = split_name(name, &self.stream) else { return Named::Foreign };
         if stream == self.stream || (runs_into_name(prefix) && stream.ends_with(&self.stream)) {
             Named::Ours(name)
         } else {
@@ -187,8 +187,8 @@ fn spelled_alike(text: &str) -> String {
 }
 
 /// Splits `<stream>-<version>-YYYY-MM-dd-HH-mm-ss-<uuid>[.ext]`. A stream's name may hold hyphens and dots itself, so it
-/// is read from the end.
-fn split_name(name: &str) -> Option<(&str, Name)> {
+/// is read from the end. LocalStack leaves the version out, which is taken for 1 where the name is that of our stream.
+fn split_name<'n>(name: &'n str, ours: &str) -> Option<(&'n str, Name)> {
     const UUID: usize = 36;
     const TIME: usize = 19;
     let (bare, compression) = match name.rsplit_once('.') {
@@ -209,10 +209,16 @@ fn split_name(name: &str) -> Option<(&str, Name)> {
     let rest = rest.strip_suffix('-').filter(|_| is_uuid)?;
     let (rest, time) = rest.split_at_checked(rest.len().checked_sub(TIME)?)?;
     let rest = rest.strip_suffix('-')?;
+    let time = DateTime::strptime("%Y-%m-%d-%H-%M-%S", time).ok()?.to_zoned(TimeZone::UTC).ok()?.timestamp();
+    let ends_with_a_number = |text: &str| {
+        text.rsplit_once('-').is_some_and(|(_, end)| !end.is_empty() && end.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    if rest == ours && !ends_with_a_number(rest) {
+        return Some((rest, Name { version: 1, time, compression }));
+    }
     let (stream, version) = rest.rsplit_once('-')?;
     let is_number = !version.is_empty() && version.bytes().all(|byte| byte.is_ascii_digit());
     let version = version.parse().ok().filter(|_| is_number && !stream.is_empty())?;
-    let time = DateTime::strptime("%Y-%m-%d-%H-%M-%S", time).ok()?.to_zoned(TimeZone::UTC).ok()?.timestamp();
     Some((stream, Name { version, time, compression }))
 }
 
@@ -249,6 +255,17 @@ mod tests {
                 assert!(layout.is_failed_folder(&format!("{before}{folder}/")), "{before}{folder}");
             }
         }
+    }
+
+    #[test]
+    fn a_name_without_a_version_is_ours_where_the_stream_is() {
+        let bare = NAME.replacen("logs-2-", "logs-", 1);
+        let ours = Name { version: 1, ..name(Compression::None) };
+        assert_eq!(layout("", "").classify(&format!("2026/11/23/12/{bare}")), Key::Records(ours));
+        // A stream whose own name ends with a number is told from the second version of another.
+        let numbered = Layout { stream: "logs-2".to_owned(), prefix: String::new(), error_prefix: String::new() };
+        let key = format!("2026/11/23/12/{NAME}");
+        assert_eq!(numbered.classify(&key), Key::OtherStream("logs".to_owned()));
     }
 
     #[test]

@@ -34,7 +34,7 @@ pub(super) async fn run(args: Logs, talk: Talk) -> Result<Exit> {
     let opened = prepare::open(args.stack.as_deref(), &args.place, talk, Depth::IndexPattern).await?;
     let stack = &opened.stack;
     let plane = stack.data_plane(&opened.session).await?;
-    let expression = stack.index_expression()?;
+    let expression = stack.index_expression(&plane).await?;
     let time_field = stack.time_field().to_owned();
     let buffer = &stack.stream()?.settings.buffer;
     mention(

@@ -10,6 +10,7 @@ use super::seen::{Blocks, Conflict, Disk, Failures, Fields, Index, Inside, LogEr
 use crate::aws::{Described, ServerClock, Session, failure};
 use crate::backup::{FailedDocument, Layout, ObjectReader, Piece};
 use crate::error::{Error, Result};
+use crate::located::expression;
 use crate::objects::{Bucket, Listed, ReadError, failed_since, newest_record};
 use crate::opensearch::{DataPlane, Found, Path, Reach};
 use crate::resource::bucket::BucketSettings;
@@ -316,8 +317,11 @@ async fn inside(
         Err(error) => return Some(Inside::silent(error)),
     };
     let index = stream.map_or(&names.index, |stream| &stream.settings.index);
-    let rotates = stream.is_none_or(|stream| stream.settings.rotation != "NoRotation");
-    let of_stream = if rotates { format!("{index}-*") } else { index.clone() };
+    let rotation = stream.map_or("OneWeek", |stream| stream.settings.rotation.as_str());
+    let of_stream = match expression(&plane, index, rotation).await {
+        Ok(of_stream) => of_stream,
+        Err(error) => return Some(Inside::silent(error)),
+    };
     let flat = [("flat_settings", "true")];
     let with_defaults = [("flat_settings", "true"), ("include_defaults", "true")];
     let (indices, settings, cluster, allocation, mappings, times) = futures_util::join!(
@@ -332,7 +336,7 @@ async fn inside(
         let of_users = indices.into_iter().filter(|index| !index.name.starts_with('.'));
         of_users
             .map(|index| Index {
-                of_stream: matches_pattern(&of_stream, &index.name) || index.name == names.index,
+                of_stream: matches_pattern(&of_stream, &index.name),
                 in_pattern: title.map(|title| matches_pattern(title, &index.name)),
                 name: index.name,
                 health: index.health,

@@ -53,6 +53,22 @@ fn records_that_are_put_are_seen_in_the_order_of_their_time() {
 }
 
 #[test]
+fn records_from_before_a_change_of_rotation_are_seen_too() {
+    let mut account = Account::instant();
+    account.place.set("TZ", "UTC");
+    for (rotation, time, message) in
+        [("NoRotation", "2026-11-24T10:00:01Z", "before"), ("OneWeek", "2026-11-24T10:00:02Z", "after")]
+    {
+        account.bring_up(&format!("stack: shop\nindex: {{ rotation: {rotation} }}\n"));
+        account.place.write("app.log", line(time, "INFO", message));
+        account.place.ekk(&["put", "shop", "app.log"]).with(0);
+        logs_until(&account, &["logs", "shop"], message);
+    }
+    let all = account.place.ekk(&["logs", "shop"]).with(0);
+    assert_eq!(all.out, "2026-11-24 10:00:01.000 INFO     app before\n2026-11-24 10:00:02.000 INFO     app after\n");
+}
+
+#[test]
 fn a_file_names_its_stack_as_well() {
     let account = shop();
     account.place.write("ekk.yaml", "stack: shop\n");

@@ -680,7 +680,7 @@ fn body_or_source(ask: Ask<'_>) -> Result<Option<Value>, Failure> {
     let Some(source) = ask.parameter("source") else { return ask.json() };
     if ask.parameter("source_content_type") != Some("application/json") {
         return Err(Failure::new(
-            400,
+            500,
             "illegal_state_exception",
             "source and source_content_type parameters are required".to_owned(),
         ));
