@@ -320,7 +320,7 @@ mod tests {
 
     #[test]
     fn the_extension_tells_the_compression() {
-        let of = |extension: &str| split_name(&format!("{NAME}{extension}")).map(|(_, name)| name.compression);
+        let of = |extension: &str| split_name(&format!("{NAME}{extension}"), "logs").map(|(_, name)| name.compression);
         assert_eq!(of(""), Some(Compression::None));
         assert_eq!(of(".gz"), Some(Compression::Gzip));
         assert_eq!(of(".zip"), Some(Compression::Zip));

@@ -217,7 +217,9 @@ class TestTheArticlesProgram:
 
     @pytest.fixture(scope="class")
     @classmethod
-    def up(cls, ekk):
+    def up(cls, ekk, opensearch):
+        # The engine is one for all domains, and keeps what a domain that went had in it.
+        opensearch.call("DELETE", f"/{STACK}")
         # LocalStack knows no rotation, and Discover would not show an index that the pattern does not cover.
         text = (HERE / FILE).read_text().replace("index_pattern: logging-test-*", "index_pattern: logging-test*")
         (ekk.folder / "article.yaml").write_text(text)
