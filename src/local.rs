@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::aws::LOCAL_REGION;
 use crate::error::{Error, Result};
+use crate::wait::Pace;
 
 /// The account of the local AWS.
 pub const ACCOUNT: &str = "000000000000";
@@ -30,7 +31,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// Returns how long one second of Firehose's buffering takes there.
 #[must_use]
 pub fn buffered_second() -> Duration {
-    Timing::newcomer().buffering(1)
+    Pace::LOCAL.buffered_second
 }
 
 /// A local AWS that runs.
@@ -376,6 +377,11 @@ fn terminate(pid: u32) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_pace_waits_for_as_long_as_the_local_firehose_buffers() {
+        assert_eq!(Pace::LOCAL.buffered_second, Timing::newcomer().buffering(1));
+    }
 
     #[test]
     fn a_program_that_has_credentials_keeps_them() {
