@@ -42,17 +42,28 @@ pub(crate) fn deliver(world: &mut World, context: &Context<'_>, key: &str, flush
     if pending.oldest_document.is_none() && pending.oldest_backup.is_none() {
         return;
     }
-    let Some(stream) = world.firehose.streams.get(key).cloned() else {
+    let Some(stream) = world.firehose.streams.get(key) else {
         return;
     };
-    let everything = flush == Flush::Everything;
-    if documents_due(context, &stream, &pending).is_some_and(|at| everything || context.now >= at) {
+    let is_due = |at: Option<Timestamp>| at.is_some_and(|at| flush == Flush::Everything || context.now >= at);
+    let documents = is_due(documents_due(context, stream, &pending));
+    let backup = is_due(backup_due(context, stream, &pending));
+    let oldest = pending.oldest_document.into_iter().chain(pending.oldest_backup).min();
+    let expired = oldest.is_some_and(|arrived| is_expired(context, arrived));
+    // This is asked with every request: the records themselves are walked only where something happens to them.
+    if !documents && !backup && !expired {
+        return;
+    }
+    let stream = stream.clone();
+    if documents {
         deliver_documents(world, context, key, &stream, flush);
     }
-    if backup_due(context, &stream, &pending).is_some_and(|at| everything || context.now >= at) {
+    if backup {
         deliver_backup(world, context, key, &stream);
     }
-    drop_expired(world, context, key);
+    if expired {
+        drop_expired(world, context, key);
+    }
     world.firehose.pending.remove(key);
     pending_of(world, key);
 }
@@ -448,12 +459,16 @@ fn settle(world: &mut World, key: &str, note: impl FnOnce(&mut Record)) {
     }
 }
 
+fn is_expired(context: &Context<'_>, arrived: Timestamp) -> bool {
+    context.now.duration_since(arrived) > RETENTION
+}
+
 fn drop_expired(world: &mut World, context: &Context<'_>, key: &str) {
     let expired: Vec<String> = world
         .firehose
         .records
         .with_prefix(&format!("{key}/"))
-        .filter(|(_, record)| context.now.duration_since(record.arrived) > RETENTION)
+        .filter(|(_, record)| is_expired(context, record.arrived))
         .map(|(key, _)| key.clone())
         .collect();
     for key in expired {
