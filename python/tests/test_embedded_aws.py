@@ -109,7 +109,7 @@ def local_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
     local_aws.stop()
 
 
-def test_the_article_s_program_is_seen_on_the_console_in_the_index_and_in_the_backup(local_aws: LocalAws) -> None:
+def test_the_article_s_program_is_seen_on_the_console_by_the_commands_and_in_the_backup(local_aws: LocalAws) -> None:
     done = subprocess.run(
         [sys.executable, str(REPOSITORY / "examples" / "article.py")],
         env={**environment(), **local_aws.variables()},
@@ -137,6 +137,28 @@ def test_the_article_s_program_is_seen_on_the_console_in_the_index_and_in_the_ba
     assert sorted(found, key=text_of) == sorted(console, key=text_of)
     until(lambda: len(of_the_program(local_aws.backup())) == 3, 60)
     assert of_the_program(local_aws.backup()) == console
+    lines = local_aws.run("logs", "--local", "-o", "json", str(STACK)).splitlines()
+    logs = [json.loads(line)["record"] for line in lines]
+    assert sorted(of_the_program(logs), key=text_of) == sorted(console, key=text_of)
+    # For a person each record is one line, and its stack trace lies below it.
+    shown = local_aws.run("logs", "--local", "--query", "name:__main__", str(STACK))
+    records = [line.split(" ", 2)[2].split(maxsplit=1) for line in shown.splitlines() if not line.startswith(" ")]
+    assert sorted(map(tuple, records)) == [
+        ("ERROR", "__main__ fake NameError"),
+        ("ERROR", "__main__ fake NameError"),
+        ("INFO", "__main__ Hello from Python order=17"),
+    ]
+    assert shown.endswith("    NameError: fake NameError\n")
+
+    # A record of its own takes the same path, and is gone from the index afterwards; its line is kept.
+    proof = json.loads(local_aws.run("verify", "--local", "-o", "json", str(STACK)))
+    assert [(hop["hop"], hop["state"]) for hop in proof["hops"]] == [
+        ("accepted", "found"),
+        ("index", "found"),
+        ("backup", "found"),
+    ]
+    assert (proof["removed"], proof["exit"]) == (1, 0)
+    assert of_the_program(local_aws.documents()) == found
 
 
 def test_what_the_formatter_makes_of_anything_is_taken_by_the_index(
