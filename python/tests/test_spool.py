@@ -179,7 +179,10 @@ def test_what_was_sent_of_a_segment_is_not_sent_again(make: Make, firehose: Fire
     firehose.set()
     make(spool=str(tmp_path))
     until(lambda: files(tmp_path) == [])
-    assert firehose.taken() == [f"{n}" for n in range(1500)]
+    taken = firehose.taken()
+    assert taken[:1000] == [f"{n}" for n in range(1000)]
+    # The call that hung has an unknown outcome, so that its records alone may come twice.
+    assert list(dict.fromkeys(taken[1000:])) == [f"{n}" for n in range(1000, 1500)]
 
 
 def test_the_spool_of_a_process_that_lives_is_left_alone(make: Make, firehose: Firehose, tmp_path: Path) -> None:
