@@ -328,7 +328,7 @@ async fn remove(task: &Task<'_>, report: &mut Report) {
     };
     for Hit { index, id, source: _, sort: _ } in hits {
         match task.domain.delete_document(&index, &id).await {
-            Ok(()) => report.note_removed(),
+            Ok(()) => report.note_removed(&index, &id),
             Err(refusal) => {
                 let Error { kind: _, message, hints } = refusal.error;
                 report.removal = Removal::Failed([vec![message], hints].concat().join("; "));

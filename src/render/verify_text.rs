@@ -120,7 +120,7 @@ pub fn verify_json(report: &Report, header: &Header, stack: &str, exit: Exit) ->
         .collect();
     let (removed, why) = match &report.removal {
         Removal::NothingToRemove => (0, None),
-        Removal::Removed(count) => (*count, None),
+        Removal::Removed(documents) => (documents.len(), None),
         Removal::Failed(why) => (0, Some(why)),
     };
     json!({

@@ -1,5 +1,6 @@
 //! What was found at each hop.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -68,8 +69,8 @@ pub enum State {
 pub enum Removal {
     /// None was found.
     NothingToRemove,
-    /// So many copies were removed.
-    Removed(u32),
+    /// These copies were removed, each by index and id.
+    Removed(BTreeSet<String>),
     /// It is still there; why.
     Failed(String),
 }
@@ -107,11 +108,17 @@ impl Report {
         }
     }
 
-    pub(super) fn note_removed(&mut self) {
-        self.removal = match &self.removal {
-            Removal::Removed(count) => Removal::Removed(count + 1),
-            Removal::NothingToRemove | Removal::Failed(_) => Removal::Removed(1),
-        };
+    /// Notes that a document is gone. Until the next refresh a search still finds it, so that it may go twice.
+    pub(super) fn note_removed(&mut self, index: &str, id: &str) {
+        let document = format!("{index}/{id}");
+        match &mut self.removal {
+            Removal::Removed(documents) => {
+                documents.insert(document);
+            }
+            Removal::NothingToRemove | Removal::Failed(_) => {
+                self.removal = Removal::Removed(BTreeSet::from([document]));
+            }
+        }
     }
 
     /// Returns what became of the record at a hop.
@@ -138,5 +145,20 @@ impl Report {
             Removal::Failed(_) => of_hops.worst(Exit::Failed),
             Removal::NothingToRemove | Removal::Removed(_) => of_hops,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_that_is_found_again_before_the_refresh_is_removed_once() {
+        let mut report = Report::new("m".to_owned(), Timestamp::UNIX_EPOCH, Backup::NotAsked);
+        for id in ["a", "a", "b"] {
+            report.note_removed("logs-2026-w48", id);
+        }
+        let documents = ["logs-2026-w48/a", "logs-2026-w48/b"].map(str::to_owned);
+        assert_eq!(report.removal, Removal::Removed(documents.into()));
     }
 }
