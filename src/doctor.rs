@@ -10,7 +10,8 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 
 pub use self::seen::{
-    Blocks, Conflict, Disk, Failures, Fields, Index, Inside, LogErrors, Mapped, Seen, TimeField, Times, Unread,
+    Blocks, Conflict, Disk, DiskThreshold, Disks, Failures, Fields, Index, Inside, LogErrors, Mapped, Seen, TimeField,
+    Times, Unread,
 };
 use crate::error::Error;
 use crate::policy::FIREHOSE;

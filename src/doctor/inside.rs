@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 
 use super::{Cause, Commands, Finding, ago, is_absent, present, told};
 use crate::bytes::Bytes;
-use crate::doctor::seen::{Blocks, Conflict, Disk, Fields, Inside, Seen, TimeField, Times};
+use crate::doctor::seen::{Blocks, Conflict, Disk, DiskThreshold, Disks, Fields, Inside, Seen, TimeField, Times};
 use crate::render::counted;
 use crate::resource::Kind;
 use crate::verify::matches_pattern;
@@ -154,16 +154,28 @@ fn health(inside: &Inside, findings: &mut Vec<Finding>) {
     }
 }
 
+fn disk_full(disk: &Disk, threshold: DiskThreshold) -> Option<Finding> {
+    let Disk { node, used, total } = disk;
+    let percent = (used * 100).checked_div(*total)?;
+    if percent < DISK_NEAR_PERCENT {
+        return None;
+    }
+    let says = format!("the disk of node {node} is {percent} % full: {} of {}", Bytes(*used), Bytes(*total));
+    let mend = "domain.volume.size_gib, or delete old indices";
+    let finding = match threshold {
+        DiskThreshold::Enabled if percent >= DISK_FULL_PERCENT => Finding::error(Cause::DiskFull, says, mend),
+        DiskThreshold::Enabled => Finding::warning(Cause::DiskFull, says, mend),
+        DiskThreshold::Disabled => Finding::warning(Cause::DiskFull, says, mend).with([
+            "cluster.routing.allocation.disk.threshold_enabled is false: indices stay writable until it has no room at all"
+                .to_owned(),
+        ]),
+    };
+    Some(finding.about("domain.volume.size_gib"))
+}
+
 fn room(inside: &Inside, findings: &mut Vec<Finding>) {
-    for Disk { node, used, total } in inside.disks.iter().flatten() {
-        let Some(percent) = (used * 100).checked_div(*total) else { continue };
-        let says = format!("the disk of node {node} is {percent} % full: {} of {}", Bytes(*used), Bytes(*total));
-        let mend = "domain.volume.size_gib, or delete old indices";
-        if percent >= DISK_FULL_PERCENT {
-            findings.push(Finding::error(Cause::DiskFull, says, mend).about("domain.volume.size_gib"));
-        } else if percent >= DISK_NEAR_PERCENT {
-            findings.push(Finding::warning(Cause::DiskFull, says, mend).about("domain.volume.size_gib"));
-        }
+    if let Ok(Disks { nodes, threshold }) = &inside.disks {
+        findings.extend(nodes.iter().filter_map(|disk| disk_full(disk, *threshold)));
     }
     if let Ok((shards, limit)) = inside.shards
         && shards * 100 >= limit * NEAR_PERCENT

@@ -6,7 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::seen::{Blocks, Conflict, Disk, Failures, Fields, Index, Inside, LogErrors, Mapped, Seen, TimeField, Times};
+use super::seen::{
+    Blocks, Conflict, Disk, DiskThreshold, Disks, Failures, Fields, Index, Inside, LogErrors, Mapped, Seen, TimeField,
+    Times,
+};
 use crate::aws::{Described, ServerClock, Session, failure};
 use crate::backup::{FailedDocument, Layout, ObjectReader, Piece};
 use crate::error::{Error, Result};
@@ -354,7 +357,10 @@ async fn inside(
         conflicts: mappings.as_ref().map(conflicts).map_err(Clone::clone),
         time_field: mappings.as_ref().map(|mappings| time_fields(mappings, time_field)).map_err(Clone::clone),
         health: Ok(health["status"].as_str().unwrap_or_default().to_owned()),
-        disks: allocation.map(|allocation| disks(&allocation)),
+        disks: allocation.map(|allocation| Disks {
+            nodes: disks(&allocation),
+            threshold: cluster.as_ref().map_or(DiskThreshold::Enabled, disk_threshold),
+        }),
         indices,
         times,
     })
@@ -394,6 +400,11 @@ fn number(value: &Value) -> Option<u64> {
     value.as_u64().or_else(|| value.as_str()?.parse().ok())
 }
 
+/// Returns a setting of the cluster, as the engine ranks its levels.
+fn in_force<'a>(cluster: &'a Value, setting: &str) -> Option<&'a Value> {
+    ["transient", "persistent", "defaults"].iter().find_map(|level| cluster[*level].get(setting))
+}
+
 fn blocks(cluster: &Value, settings: &Value) -> Blocks {
     let mut of_cluster = BTreeSet::new();
     for level in ["persistent", "transient"] {
@@ -418,10 +429,17 @@ fn blocks(cluster: &Value, settings: &Value) -> Blocks {
 
 fn shards(health: &Value, cluster: &Value) -> Option<(u64, u64)> {
     const LIMIT: &str = "cluster.max_shards_per_node";
-    let limit = ["transient", "persistent", "defaults"].iter().find_map(|level| number(&cluster[*level][LIMIT]))?;
+    let limit = in_force(cluster, LIMIT).and_then(number)?;
     let nodes = health["number_of_data_nodes"].as_u64()?;
     let there = health["active_shards"].as_u64()? + health["unassigned_shards"].as_u64().unwrap_or_default();
     Some((there, limit * nodes))
+}
+
+fn disk_threshold(cluster: &Value) -> DiskThreshold {
+    match in_force(cluster, "cluster.routing.allocation.disk.threshold_enabled") {
+        Some(value) if !is_true(value) => DiskThreshold::Disabled,
+        Some(_) | None => DiskThreshold::Enabled,
+    }
 }
 
 fn disks(allocation: &Value) -> Vec<Disk> {
@@ -565,6 +583,18 @@ mod tests {
         let health = json!({"number_of_data_nodes": 2, "active_shards": 1990, "unassigned_shards": 5});
         let cluster = json!({"persistent": {}, "transient": {}, "defaults": {"cluster.max_shards_per_node": "1000"}});
         assert_eq!(shards(&health, &cluster), Some((1995, 2000)));
+    }
+
+    #[test]
+    fn a_full_disk_blocks_nothing_where_the_cluster_says_so() {
+        const SETTING: &str = "cluster.routing.allocation.disk.threshold_enabled";
+        let of = |level: &str, value: Value| {
+            disk_threshold(&json!({"defaults": {SETTING: "true"}, level: {SETTING: value}}))
+        };
+        assert_eq!(of("defaults", json!("true")), DiskThreshold::Enabled);
+        assert_eq!(of("persistent", json!("false")), DiskThreshold::Disabled);
+        assert_eq!(of("transient", json!(false)), DiskThreshold::Disabled);
+        assert_eq!(disk_threshold(&json!({"persistent": {}, "transient": {}})), DiskThreshold::Enabled);
     }
 
     #[test]

@@ -101,7 +101,7 @@ pub struct Inside {
     /// What blocks writes.
     pub blocks: Result<Blocks, Error>,
     /// The disks.
-    pub disks: Result<Vec<Disk>, Error>,
+    pub disks: Result<Disks, Error>,
     /// Shards that are there and that may be, each over the whole cluster.
     pub shards: Result<(u64, u64), Error>,
     /// How many fields each index has, and how many it may have.
@@ -136,6 +136,24 @@ pub struct Blocks {
     pub of_cluster: Vec<String>,
     /// Index and setting, such as `index.blocks.read_only_allow_delete`.
     pub of_indices: Vec<(String, String)>,
+}
+
+/// The disks of a cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Disks {
+    /// One a node.
+    pub nodes: Vec<Disk>,
+    /// Whether a full one makes its indices read-only.
+    pub threshold: DiskThreshold,
+}
+
+/// `cluster.routing.allocation.disk.threshold_enabled`, which is on by default.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DiskThreshold {
+    /// From the flood stage on, indices of the node are made read-only.
+    Enabled,
+    /// Documents are taken until the disk has no room at all.
+    Disabled,
 }
 
 /// The disk of one node.

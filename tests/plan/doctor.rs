@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use ekk::doctor::{
-    Blocks, Cause, Commands, Conflict, Disk, Failures, Fields, Finding, Index, Inside, LogErrors, Mapped, NamedBy,
-    Seen, Severity, TimeField, Times, findings,
+    Blocks, Cause, Commands, Conflict, Disk, DiskThreshold, Disks, Failures, Fields, Finding, Index, Inside, LogErrors,
+    Mapped, NamedBy, Seen, Severity, TimeField, Times, findings,
 };
 use ekk::error::Error;
 use ekk::resource::{Condition, Observed, Owner, Read, Settings};
@@ -48,7 +48,7 @@ fn healthy() -> Seen {
             health: Ok("green".to_owned()),
             indices: Ok(vec![index(INDEX)]),
             blocks: Ok(Blocks::default()),
-            disks: Ok(vec![Disk { node: "one".to_owned(), used: 4 << 30, total: 10 << 30 }]),
+            disks: Ok(one_disk(4, 10)),
             shards: Ok((5, 1000)),
             fields: Ok(vec![Fields { index: INDEX.to_owned(), count: 40, limit: 1000 }]),
             conflicts: Ok(Vec::new()),
@@ -63,6 +63,11 @@ fn healthy() -> Seen {
         }),
         changes: Some(Ok(Vec::new())),
     }
+}
+
+fn one_disk(used_gib: u64, total_gib: u64) -> Disks {
+    let disk = Disk { node: "one".to_owned(), used: used_gib << 30, total: total_gib << 30 };
+    Disks { nodes: vec![disk], threshold: DiskThreshold::Enabled }
 }
 
 fn index(name: &str) -> Index {
@@ -195,10 +200,13 @@ fn troubles() -> Vec<Trouble> {
             });
         }),
         (Cause::DiskFull, "full", |seen| {
-            inside(seen).disks = Ok(vec![Disk { node: "one".to_owned(), used: 96 << 20, total: 100 << 20 }]);
+            inside(seen).disks = Ok(one_disk(96, 100));
         }),
         (Cause::DiskFull, "nearly", |seen| {
-            inside(seen).disks = Ok(vec![Disk { node: "one".to_owned(), used: 85 << 20, total: 100 << 20 }]);
+            inside(seen).disks = Ok(one_disk(85, 100));
+        }),
+        (Cause::DiskFull, "full, and it blocks nothing", |seen| {
+            inside(seen).disks = Ok(Disks { threshold: DiskThreshold::Disabled, ..one_disk(96, 100) });
         }),
         (Cause::ShardLimit, "reached", |seen| inside(seen).shards = Ok((1000, 1000))),
         (Cause::ShardLimit, "near", |seen| inside(seen).shards = Ok((900, 1000))),
@@ -296,7 +304,7 @@ fn the_worst_is_told_first_and_one_refusal_only_once() {
     seen.errors = Err(denied());
     seen.failures = Err(denied());
     times(&mut seen).without = 7;
-    inside(&mut seen).disks = Ok(vec![Disk { node: "one".to_owned(), used: 85, total: 100 }]);
+    inside(&mut seen).disks = Ok(one_disk(85, 100));
     let found: Vec<(Severity, Cause)> =
         findings(&seen, &commands()).into_iter().map(|finding| (finding.severity, finding.cause)).collect();
     assert_eq!(
