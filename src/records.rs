@@ -202,8 +202,8 @@ impl Records {
                 self.take_line();
                 return Next::Nothing;
             }
-            Some(b'{') if may_be_object(&self.ahead[blank..]) => match self.scan.end(&self.ahead[blank..]) {
-                Some(end) => match std::str::from_utf8(&self.ahead[blank..blank + end]) {
+            Some(b'{') if may_be_object(&self.ahead[blank..]) => match self.scan.go_on(&self.ahead[blank..]) {
+                Scanned::Ends(end) => match std::str::from_utf8(&self.ahead[blank..blank + end]) {
                     Ok(text) if serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok() => {
                         self.ahead.drain(..blank);
                         return Next::Step(self.record(end));
@@ -218,17 +218,11 @@ impl Records {
                         return Next::Step(Step::Fault { line, why });
                     }
                 },
-                None if self.state == State::Drained && self.ahead.len() <= LARGEST_OBJECT => {
-                    let line = Some(self.line);
-                    self.drop_ahead();
-                    return Next::Step(Step::Fault {
-                        line,
-                        why: "the JSON object that begins here does not end".into(),
-                    });
+                Scanned::Breaks(end) => return Next::Step(self.unended(blank + end)),
+                Scanned::Open if self.state == State::Drained || self.ahead.len() > LARGEST_OBJECT => {
+                    return Next::Step(self.unended(self.ahead.len()));
                 }
-                None if self.ahead.len() <= LARGEST_OBJECT => return Next::More,
-                // It never was one: its first line is text.
-                None => {}
+                Scanned::Open => return Next::More,
             },
             Some(_) => {}
         }
@@ -236,6 +230,26 @@ impl Records {
         self.began = line;
         let text = self.take_line();
         Next::Step(self.plain(line, text))
+    }
+
+    /// Takes an object that does not end off the front of `ahead`: its first line, and those before `end` that are plainly
+    /// its own. What follows is looked at anew, so that one line that was cut costs no other.
+    fn unended(&mut self, end: usize) -> Step {
+        let first = self.line;
+        self.began = first;
+        let behind = self.ahead.len() - end;
+        self.take_line();
+        while self.ahead.len() > behind {
+            let length = self.ahead.iter().position(|byte| *byte == b'\n').unwrap_or(self.ahead.len());
+            let with_break = (length + 1).min(self.ahead.len());
+            if self.ahead.len() - with_break < behind || !goes_on_with(&self.ahead[..length]) {
+                break;
+            }
+            self.take_line();
+        }
+        let last = self.line - 1;
+        let rest = if last > first { format!(" (lines {first} to {last})") } else { String::new() };
+        Step::Fault { line: Some(first), why: format!("the JSON object that begins here does not end{rest}") }
     }
 
     fn record(&mut self, length: usize) -> Step {
@@ -358,22 +372,45 @@ fn is_array_of_objects(start: &[u8]) -> bool {
     bytes.next() == Some(&b'[') && bytes.next() == Some(&b'{') && bytes.next() == Some(&b'"')
 }
 
-/// Looks for the end of an object by its braces, line for line as the text grows.
-#[derive(Clone, Copy, Debug, Default)]
+/// Tells whether a line looks like one inside an object over several lines: indented, or nothing but its end.
+fn goes_on_with(line: &[u8]) -> bool {
+    line.first().is_some_and(|byte| matches!(byte, b' ' | b'\t'))
+        || line.iter().all(|byte| matches!(byte, b'}' | b']' | b',' | b'\r'))
+}
+
+/// Looks for the end of an object by its brackets, line for line as the text grows.
+#[derive(Clone, Debug, Default)]
 struct Scan {
     at: usize,
-    depth: usize,
+    /// The brackets that are open, outermost first.
+    open: Vec<u8>,
+    /// The last byte that is neither blank nor in a string.
+    before: u8,
+    /// Where the line begins that was reached, after the first one.
+    line: Option<usize>,
     is_string: bool,
     is_escaped: bool,
 }
 
+/// What a scan has found.
+enum Scanned {
+    /// The object ends here.
+    Ends(usize),
+    /// It may go on for more lines.
+    Open,
+    /// It cannot go on beyond the line that ends here.
+    Breaks(usize),
+}
+
 impl Scan {
-    /// Returns where the object that a text begins with ends; the text is the same as at the last call, and may be longer.
-    fn end(&mut self, text: &[u8]) -> Option<usize> {
+    /// Looks on where the last call ended; the text is the same, and may be longer.
+    fn go_on(&mut self, text: &[u8]) -> Scanned {
         for byte in text.iter().skip(self.at) {
             self.at += 1;
             if self.is_string {
                 match byte {
+                    // JSON has no line break in a string.
+                    b'\n' => return Scanned::Breaks(self.at),
                     _ if self.is_escaped => self.is_escaped = false,
                     b'\\' => self.is_escaped = true,
                     b'"' => self.is_string = false,
@@ -382,18 +419,40 @@ impl Scan {
                 continue;
             }
             match byte {
+                b'\n' => {
+                    self.line = Some(self.at);
+                    continue;
+                }
+                b' ' | b'\t' | b'\r' => continue,
                 b'"' => self.is_string = true,
-                b'{' | b'[' => self.depth += 1,
+                b'{' | b'[' => {
+                    if let Some(line) = self.line
+                        && !self.may_open()
+                    {
+                        return Scanned::Breaks(line);
+                    }
+                    self.open.push(*byte);
+                }
                 b'}' | b']' => {
-                    self.depth = self.depth.saturating_sub(1);
-                    if self.depth == 0 {
-                        return Some(self.at);
+                    self.open.pop();
+                    if self.open.is_empty() {
+                        return Scanned::Ends(self.at);
                     }
                 }
                 _ => {}
             }
+            self.before = *byte;
         }
-        None
+        Scanned::Open
+    }
+
+    /// Tells whether a value may begin here.
+    fn may_open(&self) -> bool {
+        match self.open.last() {
+            Some(b'[') => matches!(self.before, b'[' | b','),
+            Some(_) => self.before == b':',
+            None => true,
+        }
     }
 }
 
@@ -478,8 +537,8 @@ mod tests {
     #[test]
     fn what_only_looks_like_an_object_is_a_line() {
         assert_eq!(
-            told("{'a': 1}\n{\"a\": oops}\n[2026] {x}\n"),
-            [plain("{'a': 1}"), plain("{\"a\": oops}"), plain("[2026] {x}")]
+            told("{'a': 1}\n{\"a\": oops}\n[2026] {x}\n{\n{\"b\":1}\n"),
+            [plain("{'a': 1}"), plain("{\"a\": oops}"), plain("[2026] {x}"), plain("{"), "{\"b\":1}\n".to_owned()]
         );
     }
 
@@ -487,7 +546,47 @@ mod tests {
     fn an_object_that_does_not_end_is_told_with_its_first_line() {
         assert_eq!(
             told("a\n{\"b\":\n1\n"),
-            [plain("a"), "2: the JSON object that begins here does not end".to_owned()]
+            [plain("a"), "2: the JSON object that begins here does not end".to_owned(), plain("1")]
+        );
+        assert_eq!(told("{\n  \"a\": [\n    1,"), ["1: the JSON object that begins here does not end (lines 1 to 3)"]);
+    }
+
+    #[test]
+    fn a_line_that_was_cut_costs_no_other() {
+        for cut in [
+            "{\"a\": 1",
+            "{\"a\": 1,",
+            "{\"a\":",
+            "{\"a",
+            "{\"a\": \"b",
+            "{\"a\": \"b\\",
+            "{\"a\": {\"b\": [1",
+            "{\"a\": [",
+        ] {
+            let rest = "{\"c\": \"d\"}\n{\"e\": {\"f\": 2}}\nplain\n{\n  \"g\": 3\n}\n";
+            let whole = [
+                "{\"c\": \"d\"}\n".to_owned(),
+                "{\"e\": {\"f\": 2}}\n".to_owned(),
+                plain("plain"),
+                "{\"g\":3}\n".to_owned(),
+            ];
+            let found = told(format!("{cut}\n{rest}"));
+            assert_eq!(found[0], "1: the JSON object that begins here does not end", "{cut}");
+            assert_eq!(found[1..], whole, "{cut}");
+        }
+    }
+
+    #[test]
+    fn the_lines_of_an_object_that_was_cut_go_with_it_and_no_others() {
+        let cut = "{\n  \"a\": 1,\n  \"b\": \"text\n";
+        let told = told(format!("{cut}  indented\n{{\"c\":1}}\n"));
+        assert_eq!(
+            told,
+            [
+                "1: the JSON object that begins here does not end (lines 1 to 3)".to_owned(),
+                plain("  indented"),
+                "{\"c\":1}\n".to_owned()
+            ]
         );
     }
 
