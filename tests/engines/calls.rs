@@ -333,6 +333,8 @@ fn bulks(calls: &mut Calls) {
         "{\"index\":{\"_index\":\"plain-1\"}}\n{\"n\":1}\n",
     );
     calls.bare("wrong method of a bulk", "GET", "/_bulk");
+    // Of the bulks above some are taken without a refresh: when they can be found would be a matter of speed.
+    calls.bare("refresh after the bulks", "POST", "/plain-1/_refresh");
     calls.bare("count of what was delivered", "GET", "/logs-*/_count");
     calls.bare("mapping of what was delivered", "GET", "/logs-2020-w20/_mapping");
     calls.bare("settings of what was delivered", "GET", "/logs-2020-w20/_settings");
