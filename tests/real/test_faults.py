@@ -14,10 +14,12 @@ import embedded
 import proxy
 from conftest import HERE, Ekk, changes, client
 
-STACK = "logging-test"
-BUCKET = "logging-test-110520"
-ROLE = "logging-test-firehose"
-LOG_GROUP = "/aws/kinesisfirehose/logging-test"
+# The article's stack by names of its own: LocalStack keeps the tags of a log group that went, which the next one of that
+# name, in another test, would carry.
+STACK = "fault-test"
+BUCKET = "fault-test-110520"
+ROLE = "fault-test-firehose"
+LOG_GROUP = "/aws/kinesisfirehose/fault-test"
 ALL = ["bucket", "domain", "index-pattern", "index-template", "log-group", "role", "stream"]
 
 # Each of these hits every operation that ekk calls, the first time that it calls it.
@@ -71,7 +73,7 @@ def between(request):
 @pytest.fixture
 def ekk(binary, between, tmp_path):
     """The binary in a folder with the file; what a test that failed has left is taken away."""
-    (tmp_path / "stack.yaml").write_text((HERE / "localstack.yaml").read_text())
+    (tmp_path / "stack.yaml").write_text((HERE / "localstack.yaml").read_text().replace("logging-test", STACK))
     ekk = Ekk(binary, between.address, tmp_path)
     yield ekk
     between.plan = None
@@ -108,7 +110,7 @@ def test_up_a_change_and_down_each_take_one_run(ekk, between, plan):
 
     edit(ekk, "retry_seconds: 300", "retry_seconds: 600")
     edit(ekk, "retention_days: 14", "retention_days: 30")
-    edit(ekk, "stack: logging-test\n", "stack: logging-test\ntags: { team: platform }\n")
+    edit(ekk, f"stack: {STACK}\n", f"stack: {STACK}\ntags: {{ team: platform }}\n")
     under(between, plan)
     ekk.up("stack.yaml", "--no-dry-run")
     undisturbed(between)
