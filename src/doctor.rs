@@ -405,16 +405,29 @@ fn error_log(seen: &Seen, commands: &Commands, findings: &mut Vec<Finding>) {
     }
     let Ok(errors) = &seen.errors else { return };
     for LogErrors { code, count, newest, text } in errors {
-        let when = ago(seen.now, *newest);
-        findings.push(
-            Finding::error(
-                Cause::DeliveryErrors,
-                format!("Firehose logged {code} {}, last {when}", times(*count)),
-                remedy_of(code, text, seen, commands),
-            )
-            .with([text.clone()]),
-        );
+        let says = format!("Firehose logged {code} {}, last {}", times(*count), ago(seen.now, *newest));
+        let remedy = remedy_of(code, text, seen, commands);
+        findings.push(match passed(seen, code, *newest) {
+            Some(since) => Finding::warning(Cause::DeliveryErrors, says, remedy).with([text.clone(), since.to_owned()]),
+            None => Finding::error(Cause::DeliveryErrors, says, remedy).with([text.clone()]),
+        });
     }
+}
+
+/// Tells what has succeeded since an error was logged, so that it need not concern anybody now; `None` where nothing is known.
+fn passed(seen: &Seen, code: &str, logged: Timestamp) -> Option<&'static str> {
+    let failures = seen.failures.as_ref().ok()?;
+    if !failures.is_empty() && failures.iter().all(Failures::are_back) {
+        return Some("the documents that failed are in the index again");
+    }
+    let delivered = if code.starts_with("S3.") {
+        seen.newest_backup.as_ref().ok().copied().flatten()
+    } else {
+        seen.inside.as_ref().and_then(|inside| inside.times.as_ref().ok()).and_then(|times| times.newest)
+    };
+    // A time in the future proves nothing.
+    delivered.filter(|delivered| (logged..=seen.now).contains(delivered) && *delivered != logged)?;
+    failures.is_empty().then_some("records that came later were delivered")
 }
 
 /// What mends an error that Firehose logged or noted on a failed document, by the family of its code and text.
@@ -511,13 +524,16 @@ fn bucket(seen: &Seen, commands: &Commands, findings: &mut Vec<Finding>) {
         );
     }
     let Ok(failures) = &seen.failures else { return };
-    for Failures { code, count, text, index, object, is_capped } in failures {
-        let many = counted(usize::try_from(*count).unwrap_or(usize::MAX), "document", "documents");
+    for failures in failures.iter().filter(|failures| !failures.are_back()) {
+        let Failures { code, count, back, text, index, object, is_capped } = failures;
+        let missing = usize::try_from(count.saturating_sub(*back)).unwrap_or(usize::MAX);
+        let many = counted(missing, "document", "documents");
         let many = if *is_capped { format!("at least {many}") } else { many };
+        let others = if *back > 0 { format!(" ({back} others are back)") } else { String::new() };
         findings.push(
             Finding::error(
                 Cause::FailedDocuments,
-                format!("{many} for {index} failed in the last 24 hours with {code}"),
+                format!("{many} for {index} failed in the last 24 hours with {code}{others}"),
                 remedy_of(code, text, seen, commands),
             )
             .with([text.clone(), format!("they lie in {object}; {} brings them back", commands.of("replay"))]),

@@ -817,7 +817,7 @@ fn speaks_of_credentials(low: &str) -> bool {
 }
 
 /// Returns code and text of an answer in JSON, in the words of the engine, of Dashboards or of AWS's front.
-fn told(json: &Value) -> String {
+pub fn told(json: &Value) -> String {
     let text = |value: &Value| value.as_str().map(ToOwned::to_owned);
     let error = &json["error"];
     // What is wrong with a template stands in the innermost cause only.

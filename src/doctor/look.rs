@@ -11,11 +11,11 @@ use super::seen::{
     Times,
 };
 use crate::aws::{Described, ServerClock, Session, failure};
-use crate::backup::{FailedDocument, Layout, ObjectReader, Piece};
+use crate::backup::{FailedDocument, Layout, ObjectReader, Piece, derived_id};
 use crate::error::{Error, Result};
 use crate::located::expression;
 use crate::objects::{Bucket, Listed, ReadError, failed_since, newest_record};
-use crate::opensearch::{DataPlane, Found, Path, Reach};
+use crate::opensearch::{DataPlane, Found, Path, Reach, told};
 use crate::resource::bucket::BucketSettings;
 use crate::resource::domain::DomainSettings;
 use crate::resource::index_pattern::IndexPatternSettings;
@@ -31,6 +31,8 @@ use crate::verify::matches_pattern;
 const LATELY: SignedDuration = SignedDuration::from_hours(24);
 /// How many failed documents are looked at, so that a bucket full of them does not take for ever.
 const MOST_FAILURES: u64 = 5_000;
+/// How many ids are asked for at a time; an engine takes 65,536 (index.max_terms_count).
+const MOST_IDS: usize = 1_000;
 /// How many events of the error log are looked at.
 const MOST_EVENTS: usize = 2_000;
 /// A time that far ahead of AWS's clock is wrong, and not late delivery.
@@ -90,6 +92,10 @@ pub async fn look(session: &Session, subject: Subject) -> Seen {
         Box::pin(inside(session, &names, live, title.as_deref(), &time_field, now)),
         Box::pin(role_mapping(session, &names, described.ok().flatten(), role.as_ref().ok().and_then(Read::present))),
     );
+    let failures = match failures {
+        Ok(failures) => Ok(with_those_back(session, &names, failures).await),
+        Err(error) => Err(error),
+    };
     Seen {
         role: with_permissions(role, may_not),
         names,
@@ -171,6 +177,7 @@ async fn logged(
             let code = text("errorCode").unwrap_or_else(|| "an error".to_owned());
             let newest = event.timestamp().and_then(|at| Timestamp::from_millisecond(at).ok()).unwrap_or(now);
             let text = text("message").or_else(|| text("errorMessage")).unwrap_or_else(|| message.to_owned());
+            let text = words(&text);
             let entry =
                 by_code.entry(code.clone()).or_insert_with(|| LogErrors { code, count: 0, newest, text: text.clone() });
             entry.count += 1;
@@ -188,13 +195,21 @@ async fn logged(
     Ok(errors)
 }
 
+/// Returns an engine's words without the JSON that they stand in.
+fn words(message: &str) -> String {
+    match serde_json::from_str::<Value>(message) {
+        Ok(error) if error.is_object() => told(&json!({ "error": error })),
+        Ok(_) | Err(_) => message.to_owned(),
+    }
+}
+
 /// Reads which documents failed lately, and when the backup was written last.
 async fn in_bucket(
     session: &Session,
     bucket: &Result<Read<BucketSettings>>,
     stream: Option<&Observed<StreamSettings>>,
     now: Timestamp,
-) -> (Result<Vec<Failures>>, Result<Option<Timestamp>>) {
+) -> (Result<Vec<Failed>>, Result<Option<Timestamp>>) {
     let (Some(stream), Ok(Read::Present(_))) = (stream, bucket) else { return (Ok(Vec::new()), Ok(None)) };
     let backup = &stream.settings.backup;
     let Some((_, bucket)) = backup.bucket_arn.split_once(":::") else { return (Ok(Vec::new()), Ok(None)) };
@@ -210,11 +225,17 @@ async fn in_bucket(
     futures_util::join!(failed(&bucket, &layout, now), newest)
 }
 
-async fn failed(bucket: &Bucket<'_>, layout: &Layout, now: Timestamp) -> Result<Vec<Failures>> {
+/// Documents that failed for one reason, with their ids in the index that they were for.
+struct Failed {
+    failures: Failures,
+    ids: BTreeSet<String>,
+}
+
+async fn failed(bucket: &Bucket<'_>, layout: &Layout, now: Timestamp) -> Result<Vec<Failed>> {
     let from = now.saturating_sub(LATELY).unwrap_or(now);
     let mut objects = failed_since(bucket, layout, from).await?;
     objects.sort_by_key(|(_, name)| std::cmp::Reverse(name.time));
-    let mut by_cause: BTreeMap<(String, String), Failures> = BTreeMap::new();
+    let mut by_cause: BTreeMap<(String, String), Failed> = BTreeMap::new();
     let mut read = 0;
     let mut is_capped = false;
     for (object, name) in objects {
@@ -224,20 +245,19 @@ async fn failed(bucket: &Bucket<'_>, layout: &Layout, now: Timestamp) -> Result<
         }
         let mut reader = ObjectReader::new(name.compression);
         let mut tell = |piece: Piece| {
-            let Piece::Value { offset: _, text } = piece else { return };
+            let Piece::Value { offset, text } = piece else { return };
             let Ok(document) = FailedDocument::read(&text) else { return };
             read += 1;
             let index = document.index.unwrap_or_else(|| "an index".to_owned());
             let code = document.error_code.unwrap_or_else(|| "an error".to_owned());
-            let entry = by_cause.entry((index.clone(), code.clone())).or_insert_with(|| Failures {
-                code,
-                count: 0,
-                is_capped: false,
-                text: document.error_message.unwrap_or_default(),
-                index,
-                object: place(bucket, &object),
+            let entry = by_cause.entry((index.clone(), code.clone())).or_insert_with(|| {
+                let text = document.error_message.as_deref().map(words).unwrap_or_default();
+                let object = place(bucket, &object);
+                let failures = Failures { code, count: 0, back: 0, is_capped: false, text, index, object };
+                Failed { failures, ids: BTreeSet::new() }
             });
-            entry.count += 1;
+            // As `ekk replay` gives it one.
+            entry.ids.insert(document.id.unwrap_or_else(|| derived_id(&object.key, offset)));
         };
         let done = async {
             let mut body = bucket.read(&object.key).await?;
@@ -253,12 +273,34 @@ async fn failed(bucket: &Bucket<'_>, layout: &Layout, now: Timestamp) -> Result<
             Err(ReadError::All(error)) => return Err(error),
         }
     }
-    let mut failures: Vec<Failures> = by_cause.into_values().collect();
-    for failures in &mut failures {
+    let mut found: Vec<Failed> = by_cause.into_values().collect();
+    for Failed { failures, ids } in &mut found {
+        failures.count = ids.len() as u64;
         failures.is_capped = is_capped;
     }
-    failures.sort_by_key(|failures| std::cmp::Reverse(failures.count));
-    Ok(failures)
+    found.sort_by_key(|found| std::cmp::Reverse(found.failures.count));
+    Ok(found)
+}
+
+/// Counts which of the failed documents are in their index by now. Where that cannot be told, they count as missing.
+async fn with_those_back(session: &Session, names: &Names, found: Vec<Failed>) -> Vec<Failures> {
+    let plane = match DataPlane::reach(session, names).await {
+        Ok(Reach::Ready(plane)) if !found.is_empty() => Some(plane),
+        Ok(Reach::Ready(_) | Reach::Absent | Reach::Unknown(_)) | Err(_) => None,
+    };
+    let mut failures = Vec::new();
+    for Failed { failures: mut one, ids } in found {
+        let ids: Vec<String> = ids.into_iter().collect();
+        for some in ids.chunks(MOST_IDS) {
+            let Some(plane) = &plane else { break };
+            match plane.count(&one.index, &json!({"ids": {"values": some}})).await {
+                Ok(Some(count)) => one.back += count,
+                Ok(None) | Err(_) => break,
+            }
+        }
+        failures.push(one);
+    }
+    failures
 }
 
 fn place(bucket: &Bucket<'_>, object: &Listed) -> String {

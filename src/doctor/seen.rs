@@ -70,8 +70,10 @@ pub struct LogErrors {
 pub struct Failures {
     /// The code, such as `400`.
     pub code: String,
-    /// How many.
+    /// How many, each document once.
     pub count: u64,
+    /// How many of them are in the index by now: they were brought back.
+    pub back: u64,
     /// Whether counting stopped before the end.
     pub is_capped: bool,
     /// The text of one of them.
@@ -80,6 +82,14 @@ pub struct Failures {
     pub index: String,
     /// Where one of them lies.
     pub object: String,
+}
+
+impl Failures {
+    /// Tells whether all of them are in the index by now.
+    #[must_use]
+    pub fn are_back(&self) -> bool {
+        !self.is_capped && self.back >= self.count
+    }
 }
 
 /// What Firehose's role is mapped to inside the domain.

@@ -72,6 +72,11 @@ fn an_outage_is_named_and_replay_ends_it() {
     stack.make_domain_answer(None);
     stack.ekk(&["replay"]).with(0);
     assert_eq!(stack.documents().len(), 3);
+    // What failed is where it belongs; that it failed is of yesterday.
+    let (code, told_now) = told(&stack);
+    assert_eq!((code, told_now), (0, vec!["warning delivery-errors".to_owned()]));
+    let ended = stack.ekk(&["doctor"]);
+    assert!(ended.out.contains("the documents that failed are in the index again"), "{ended}");
 }
 
 #[test]

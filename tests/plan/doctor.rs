@@ -65,6 +65,23 @@ fn healthy() -> Seen {
     }
 }
 
+fn logged(code: &str, newest: &str) -> LogErrors {
+    let text = "Error received from the domain: 503 Service Unavailable".to_owned();
+    LogErrors { code: code.to_owned(), count: 12, newest: at(newest), text }
+}
+
+fn failures() -> Failures {
+    Failures {
+        code: "400".to_owned(),
+        count: 31,
+        back: 0,
+        is_capped: false,
+        text: "mapper_parsing_exception: failed to parse field [asctime]".to_owned(),
+        index: INDEX.to_owned(),
+        object: "s3://logging-test-110520/AmazonOpenSearchService-failed/2026/11/24/11/x".to_owned(),
+    }
+}
+
 fn one_disk(used_gib: u64, total_gib: u64) -> Disks {
     let disk = Disk { node: "one".to_owned(), used: used_gib << 30, total: total_gib << 30 };
     Disks { nodes: vec![disk], threshold: DiskThreshold::Enabled }
@@ -130,13 +147,18 @@ fn troubles() -> Vec<Trouble> {
                 group.settings.streams.remove("BackupDelivery");
             });
         }),
-        (Cause::DeliveryErrors, "", |seen| {
-            seen.errors = Ok(vec![LogErrors {
-                code: "ES.ServiceException".to_owned(),
-                count: 12,
-                newest: at("2026-11-24T11:40:00Z"),
-                text: "Error received from the domain: 503 Service Unavailable".to_owned(),
-            }]);
+        (Cause::DeliveryErrors, "since the newest record", |seen| {
+            seen.errors = Ok(vec![logged("ES.ServiceException", "2026-11-24T11:59:30Z")]);
+        }),
+        (Cause::DeliveryErrors, "before records that were delivered", |seen| {
+            seen.errors = Ok(vec![logged("ES.ServiceException", "2026-11-24T11:40:00Z")]);
+        }),
+        (Cause::DeliveryErrors, "of the backup, since its newest object", |seen| {
+            seen.errors = Ok(vec![logged("S3.AccessDenied", "2026-11-24T11:57:00Z")]);
+        }),
+        (Cause::DeliveryErrors, "of documents that were brought back", |seen| {
+            seen.errors = Ok(vec![logged("ES.ServiceException", "2026-11-24T11:59:30Z")]);
+            seen.failures = Ok(vec![Failures { back: 31, ..failures() }]);
         }),
         (Cause::RoleMissing, "", |seen| seen.role = Ok(Read::Absent)),
         (Cause::RoleTrust, "", |seen| {
@@ -157,14 +179,10 @@ fn troubles() -> Vec<Trouble> {
             edit(&mut seen.bucket, |bucket| bucket.settings.region = "us-east-1".to_owned());
         }),
         (Cause::FailedDocuments, "", |seen| {
-            seen.failures = Ok(vec![Failures {
-                code: "400".to_owned(),
-                count: 31,
-                is_capped: false,
-                text: "mapper_parsing_exception: failed to parse field [asctime]".to_owned(),
-                index: INDEX.to_owned(),
-                object: "s3://logging-test-110520/AmazonOpenSearchService-failed/2026/11/24/11/x".to_owned(),
-            }]);
+            seen.failures = Ok(vec![failures()]);
+        }),
+        (Cause::FailedDocuments, "some of which are back", |seen| {
+            seen.failures = Ok(vec![Failures { back: 30, ..failures() }]);
         }),
         (Cause::DomainMissing, "", |seen| {
             seen.domain = Ok(Read::Absent);
