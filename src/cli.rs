@@ -365,7 +365,7 @@ pub struct Down {
 /// `ekk status`.
 #[derive(Args, Debug)]
 pub struct Status {
-    /// YAML files, directories of them, or `-`; without one `ekk.yaml` here
+    /// YAML files, directories of them, `-`, or names of stacks; without one `ekk.yaml` here
     #[arg(value_name = "STACK")]
     pub stacks: Vec<PathBuf>,
 

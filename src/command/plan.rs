@@ -133,17 +133,22 @@ impl Planned {
         }
     }
 
-    /// Returns the address of the page that stands for Dashboards on the local AWS; on AWS there is none, since the
-    /// domain's own address answers a browser 403.
+    /// As [`local_page`].
     pub(super) fn local_page(&self) -> Option<String> {
-        let Names { region, domain, .. } = &self.plan.names;
-        self.header.local.as_ref().map(|address| format!("{address}/_dashboards/{region}/{domain}/"))
+        local_page(&self.header, &self.plan.names)
     }
 
     /// Returns what leads a person to the stack's Dashboards: the address of the local page, or the command.
     pub(super) fn way_to_dashboards(&self) -> String {
         self.local_page().unwrap_or_else(|| self.command_of("dashboards"))
     }
+}
+
+/// Returns the address of the page that stands for Dashboards on the local AWS; on AWS there is none, since the domain's
+/// own address answers a browser 403.
+pub(super) fn local_page(header: &Header, names: &Names) -> Option<String> {
+    let Names { region, domain, .. } = names;
+    header.local.as_ref().map(|address| format!("{address}/_dashboards/{region}/{domain}/"))
 }
 
 /// Reads what is live and plans. Writes nothing.

@@ -215,16 +215,19 @@ pub(super) async fn open(stack: Option<&OsStr>, place: &Place, talk: Talk, depth
     Ok(Opened { word, session: prepared.session, header, stack: stack?, file })
 }
 
+/// Returns the argument as the name of a stack, where it has that form and is no file.
+pub(super) fn name_of(argument: &OsStr) -> Option<&str> {
+    let name = argument.to_str().filter(|word| spec::is_stack_name(word))?;
+    // Not there, or a folder without a spec: `logs` is a common name of both.
+    spec::find(&[argument]).is_err().then_some(name)
+}
+
 fn named(stack: Option<&OsStr>) -> Result<Named> {
+    if let Some(name) = stack.and_then(name_of) {
+        return Ok(Named::Stack(name.to_owned()));
+    }
     let arguments: Vec<&OsStr> = stack.into_iter().collect();
-    let name = stack.and_then(OsStr::to_str).filter(|word| spec::is_stack_name(word));
-    let found = spec::find(&arguments);
-    let sources = match (found, name) {
-        (Ok(sources), _) => sources,
-        // Not there, or a folder without a spec: `logs` is a common name of both.
-        (Err(_), Some(name)) => return Ok(Named::Stack(name.to_owned())),
-        (Err(faults), None) => return Err(invalid(faults)),
-    };
+    let sources = spec::find(&arguments).map_err(invalid)?;
     match sources.as_slice() {
         [_] => {}
         several => {

@@ -1,13 +1,19 @@
-//! `ekk status`: each resource as it is live, and which settings differ from the file.
+//! `ekk status`: each resource as it is live, and, where there is a file, which settings differ from it.
 
-use super::plan::{Asked, Planned, Wanted, make};
+use std::ffi::OsStr;
+use std::path::PathBuf;
+
+use super::plan::{Asked, Wanted, local_page, make};
+use super::prepare::{File, Opened};
 use super::tally::Tally;
 use super::{prepare, print};
 use crate::aws::{DomainScheme, Session};
-use crate::cli::{self, Allow, Format, Talk};
+use crate::cli::{self, Allow, Format, Place, Talk};
 use crate::error::{Exit, Result};
-use crate::plan::{Action, FieldChange};
-use crate::render::{self, ResourceStatus, StackStatus, State};
+use crate::located::Depth;
+use crate::plan::{Action, FieldChange, Plan};
+use crate::read;
+use crate::render::{self, Header, ResourceStatus, StackStatus, State};
 use crate::resource::bucket::BucketSettings;
 use crate::resource::domain::DomainSettings;
 use crate::resource::index_pattern::IndexPatternSettings;
@@ -16,96 +22,142 @@ use crate::resource::log_group::LogGroupSettings;
 use crate::resource::role::RoleSettings;
 use crate::resource::stream::StreamSettings;
 use crate::resource::{Condition, Goal, Kind, Manage, Owner, Read, Readiness};
-use crate::stack::Slot;
+use crate::stack::{Live, Names, Slot};
 use crate::wait::{Deadline, Progress};
 
 /// Runs `ekk status`.
 pub(super) async fn run(args: cli::Status, talk: Talk) -> Result<Exit> {
-    let files = prepare::load(&args.stacks)?;
-    let local = prepare::place_of(&args.place, talk).await?;
-    // Nothing is written, so what nobody owns is compared as if it were to be adopted; its owner stands as a difference.
-    let allow = Allow { allowed: Vec::new(), adopt: Some(Vec::new()), no_dry_run: true };
-    let mut tally = Tally::new(&files, "looked at");
+    let cli::Status { stacks, place, output } = args;
+    let names: Vec<&str> = stacks.iter().filter_map(|stack| prepare::name_of(stack.as_os_str())).collect();
+    let in_files: Vec<&PathBuf> = stacks.iter().filter(|stack| prepare::name_of(stack.as_os_str()).is_none()).collect();
+    // Without any argument there is a file all the same.
+    let files = if in_files.is_empty() && !names.is_empty() { Vec::new() } else { prepare::load(&in_files)? };
+    let local = prepare::place_of(&place, talk).await?;
+    let mut tally = Tally::new(&files, "looked at").and_named(&names);
     for file in files {
         let source = file.source.clone();
-        let asked = Asked { wanted: Wanted::Up, allow: &allow, place: &args.place, local: local.as_deref() };
-        let found = async {
-            let made = make(file, &asked, Deadline::Never, Progress::silent()).await?;
-            Ok((status_of(&made).await?, made.header))
-        };
-        match found.await {
-            Ok((status, header)) => {
-                match args.output.format {
-                    Format::Text => print(&render::status(&status, &header))?,
-                    Format::Markdown => print(&render::status_markdown(&status, &header))?,
-                    Format::Json => {}
-                }
-                tally.ended(&source, Exit::Done, render::status_json(&status, &header));
-            }
-            Err(error) => tally.failed(&source, &error),
-        }
+        let found = Box::pin(of_file(file, &place, local.as_deref())).await;
+        tell(&mut tally, &source, found, output.format)?;
     }
-    tally.print(args.output.format)?;
+    for name in names {
+        let found = Box::pin(of_name(name, &place, talk)).await;
+        tell(&mut tally, name, found, output.format)?;
+    }
+    tally.print(output.format)?;
     Ok(tally.exit())
 }
 
-async fn status_of(made: &Planned) -> Result<StackStatus> {
-    let session = &made.prepared.session;
-    let resources = vec![
-        resource::<RoleSettings>(session, made).await?,
-        resource::<BucketSettings>(session, made).await?,
-        resource::<LogGroupSettings>(session, made).await?,
-        resource::<DomainSettings>(session, made).await?,
-        resource::<IndexTemplateSettings>(session, made).await?,
-        resource::<StreamSettings>(session, made).await?,
-        resource::<IndexPatternSettings>(session, made).await?,
-    ];
-    let scheme = match session.aws.domain_scheme {
-        DomainScheme::Https => "https",
-        DomainScheme::Http => "http",
-    };
-    let endpoint = made.live.domain.present().and_then(|domain| domain.facts.endpoint.as_ref());
-    let dashboards = endpoint.map(|_| made.way_to_dashboards());
-    Ok(StackStatus {
-        stack: made.plan.stack.clone(),
-        resources,
-        strays: made.live.strays.clone(),
-        endpoint: endpoint.map(|endpoint| format!("{scheme}://{endpoint}")),
-        dashboards,
-    })
+fn tell(tally: &mut Tally, source: &str, found: Result<(StackStatus, Header)>, format: Format) -> Result<()> {
+    match found {
+        Ok((status, header)) => {
+            match format {
+                Format::Text => print(&render::status(&status, &header))?,
+                Format::Markdown => print(&render::status_markdown(&status, &header))?,
+                Format::Json => {}
+            }
+            tally.ended(source, Exit::Done, render::status_json(&status, &header));
+        }
+        Err(error) => tally.failed(source, &error),
+    }
+    Ok(())
 }
 
-async fn resource<T: Manage + Slot>(session: &Session, made: &Planned) -> Result<ResourceStatus> {
-    let names = &made.plan.names;
-    let state = match T::live(&made.live) {
-        Read::Absent => State::Absent,
-        Read::Unknown(why) => State::Unknown(why.clone()),
-        Read::Present(observed) => match (&observed.owner, &observed.condition) {
-            (Owner::Other { stack, region }, _) => State::NotOurs(format!("belongs to stack {stack} in {region}")),
-            (Owner::Ours | Owner::Nobody, Condition::Settled) => State::Ready,
-            (Owner::Ours | Owner::Nobody, Condition::Deleting) => State::Deleting,
-            (Owner::Ours | Owner::Nobody, Condition::Broken(why)) => State::Broken(why.clone()),
-            (Owner::Ours | Owner::Nobody, Condition::Changing(why)) => {
-                match T::readiness(session, names, Goal::InForce).await? {
-                    Readiness::Ready => State::Ready,
-                    Readiness::Pending { why, stage } => State::Changing { why, stage },
-                    Readiness::Failed(reason) => State::Broken(if reason.is_empty() { why.clone() } else { reason }),
-                }
-            }
-        },
+/// Looks at the stack of a file, and compares it with that.
+async fn of_file(file: File, place: &Place, local: Option<&str>) -> Result<(StackStatus, Header)> {
+    // Nothing is written, so what nobody owns is compared as if it were to be adopted; its owner stands as a difference.
+    let allow = Allow { allowed: Vec::new(), adopt: Some(Vec::new()), no_dry_run: true };
+    let asked = Asked { wanted: Wanted::Up, allow: &allow, place, local };
+    let made = make(file, &asked, Deadline::Never, Progress::silent()).await?;
+    let seen = Seen {
+        session: &made.prepared.session,
+        names: &made.plan.names,
+        live: &made.live,
+        plan: Some(&made.plan),
+        dashboards: made.way_to_dashboards(),
     };
-    Ok(ResourceStatus {
-        kind: T::KIND,
-        name: names.of(T::KIND).to_owned(),
-        state,
-        differences: differences(made, T::KIND),
-    })
+    Ok((seen.status().await?, made.header))
+}
+
+/// Looks at the stack of a name, with nothing to compare it with.
+async fn of_name(name: &str, place: &Place, talk: Talk) -> Result<(StackStatus, Header)> {
+    let opened = prepare::open(Some(OsStr::new(name)), place, talk, Depth::IndexPattern).await?;
+    let Opened { word, session, header, stack, file: _ } = opened;
+    let names = &stack.names;
+    let live = read::live(&session, names).await?;
+    let dashboards =
+        local_page(&header, names).unwrap_or_else(|| format!("ekk dashboards{} {word}", prepare::flags(place)));
+    let seen = Seen { session: &session, names, live: &live, plan: None, dashboards };
+    Ok((seen.status().await?, header))
+}
+
+/// A stack that was looked at.
+struct Seen<'a> {
+    session: &'a Session,
+    names: &'a Names,
+    live: &'a Live,
+    /// What would make it as its file says, where it has one.
+    plan: Option<&'a Plan>,
+    dashboards: String,
+}
+
+impl Seen<'_> {
+    async fn status(self) -> Result<StackStatus> {
+        let resources = vec![
+            self.resource::<RoleSettings>().await?,
+            self.resource::<BucketSettings>().await?,
+            self.resource::<LogGroupSettings>().await?,
+            self.resource::<DomainSettings>().await?,
+            self.resource::<IndexTemplateSettings>().await?,
+            self.resource::<StreamSettings>().await?,
+            self.resource::<IndexPatternSettings>().await?,
+        ];
+        let scheme = match self.session.aws.domain_scheme {
+            DomainScheme::Https => "https",
+            DomainScheme::Http => "http",
+        };
+        let endpoint = self.live.domain.present().and_then(|domain| domain.facts.endpoint.as_ref());
+        Ok(StackStatus {
+            stack: self.names.stack.clone(),
+            resources,
+            strays: self.live.strays.clone(),
+            endpoint: endpoint.map(|endpoint| format!("{scheme}://{endpoint}")),
+            dashboards: endpoint.map(|_| self.dashboards),
+        })
+    }
+
+    async fn resource<T: Manage + Slot>(&self) -> Result<ResourceStatus> {
+        let Self { session, names, live, plan, dashboards: _ } = self;
+        let state = match T::live(live) {
+            Read::Absent => State::Absent,
+            Read::Unknown(why) => State::Unknown(why.clone()),
+            Read::Present(observed) => match (&observed.owner, &observed.condition) {
+                (Owner::Other { stack, region }, _) => State::NotOurs(format!("belongs to stack {stack} in {region}")),
+                (Owner::Ours | Owner::Nobody, Condition::Settled) => State::Ready,
+                (Owner::Ours | Owner::Nobody, Condition::Deleting) => State::Deleting,
+                (Owner::Ours | Owner::Nobody, Condition::Broken(why)) => State::Broken(why.clone()),
+                (Owner::Ours | Owner::Nobody, Condition::Changing(why)) => {
+                    match T::readiness(session, names, Goal::InForce).await? {
+                        Readiness::Ready => State::Ready,
+                        Readiness::Pending { why, stage } => State::Changing { why, stage },
+                        Readiness::Failed(reason) => {
+                            State::Broken(if reason.is_empty() { why.clone() } else { reason })
+                        }
+                    }
+                }
+            },
+        };
+        Ok(ResourceStatus {
+            kind: T::KIND,
+            name: names.of(T::KIND).to_owned(),
+            state,
+            differences: plan.map(|plan| differences(plan, T::KIND)),
+        })
+    }
 }
 
 /// The settings in which a live resource differs from the file, as the plan found them.
-fn differences(made: &Planned, kind: Kind) -> Vec<FieldChange> {
-    made.plan
-        .changes
+fn differences(plan: &Plan, kind: Kind) -> Vec<FieldChange> {
+    plan.changes
         .iter()
         .filter(|change| {
             change.kind == kind
@@ -113,12 +165,6 @@ fn differences(made: &Planned, kind: Kind) -> Vec<FieldChange> {
                 && change.buffered_seconds == 0
         })
         .flat_map(|change| change.fields.clone())
-        .chain(
-            made.plan
-                .refusals
-                .iter()
-                .filter(|refusal| refusal.kind == kind)
-                .filter_map(|refusal| refusal.field.clone()),
-        )
+        .chain(plan.refusals.iter().filter(|refusal| refusal.kind == kind).filter_map(|refusal| refusal.field.clone()))
         .collect()
 }

@@ -33,6 +33,13 @@ impl Tally {
         Self { stacks, done }
     }
 
+    /// Adds stacks that were named without a file; each is its own source.
+    pub(super) fn and_named(mut self, names: &[&str]) -> Self {
+        let named = |name: &&str| Counted { source: (*name).to_owned(), stack: (*name).to_owned(), end: None };
+        self.stacks.extend(names.iter().map(named));
+        self
+    }
+
     /// Notes how the stack of a file ended.
     pub(super) fn ended(&mut self, source: &str, exit: Exit, json: Value) {
         if let Some(counted) = self.stacks.iter_mut().find(|counted| counted.source == source) {

@@ -13,7 +13,7 @@ use crate::stack::Strays;
 pub struct StackStatus {
     /// Its name.
     pub stack: String,
-    /// Each resource that the file names.
+    /// Each resource that the file or the stack's tags name.
     pub resources: Vec<ResourceStatus>,
     /// What carries this stack's tags and is named nowhere any more.
     pub strays: Strays,
@@ -32,8 +32,8 @@ pub struct ResourceStatus {
     pub name: String,
     /// How it is.
     pub state: State,
-    /// Which settings differ from the file.
-    pub differences: Vec<FieldChange>,
+    /// Which settings differ from the file; `None` where there is no file.
+    pub differences: Option<Vec<FieldChange>>,
 }
 
 /// How a resource is.
@@ -77,9 +77,11 @@ pub fn status(status: &StackStatus, header: &Header) -> String {
             State::Unknown(why) => (CHANGED, format!("not known: {why}")),
             State::NotOurs(why) => (BAD, why.clone()),
         };
-        let same = match (&resource.state, resource.differences.is_empty()) {
-            (State::Ready | State::Changing { .. }, true) => format!("{DIM}same{DIM:#}"),
-            (State::Ready | State::Changing { .. }, false) => format!("{CHANGED}differs{CHANGED:#}"),
+        let differences = resource.differences.as_deref();
+        let same = match (&resource.state, differences) {
+            (State::Ready | State::Changing { .. }, Some([])) => format!("{DIM}same{DIM:#}"),
+            (State::Ready | State::Changing { .. }, Some(_)) => format!("{CHANGED}differs{CHANGED:#}"),
+            (State::Ready | State::Changing { .. }, None) => String::new(),
             (State::Absent | State::Deleting | State::Broken(_) | State::Unknown(_) | State::NotOurs(_), _) => {
                 String::new()
             }
@@ -87,7 +89,7 @@ pub fn status(status: &StackStatus, header: &Header) -> String {
         let state = format!("{style}{state}{style:#}");
         let line = format!("  {:15} {:width$} {state}  {same}", resource.kind, resource.name);
         let _ = writeln!(text, "{}", line.trim_end());
-        for field in &resource.differences {
+        for field in differences.unwrap_or_default() {
             let shown = field.to_string();
             if shown.chars().count() > 110 {
                 let _ = writeln!(text, "    {}", shown.split(' ').next().unwrap_or_default());

@@ -182,6 +182,23 @@ fn a_stack_that_is_not_there_is_told_with_those_that_are() {
 }
 
 #[test]
+fn a_stack_is_looked_at_by_its_name() {
+    let account = shop();
+    insta::assert_snapshot!("status_by_name", account.place.ekk(&["status", "shop"]));
+    account.place.write("ekk.yaml", "stack: shop\nstream: { retry_seconds: 60 }\n");
+    let both = account.place.ekk(&["status", "-o", "json", "ekk.yaml", "shop"]).with(0);
+    let said: Value = serde_json::from_str(&both.out).expect("JSON");
+    let differs = |stack: usize| {
+        let resources = said["stacks"][stack]["resources"].as_array().expect("resources").iter();
+        resources.map(|resource| resource["differs"].as_array().map(Vec::len)).collect::<Vec<_>>()
+    };
+    assert_eq!(differs(0), [Some(0), Some(0), Some(0), Some(0), Some(0), Some(1), Some(0)]);
+    assert_eq!(differs(1), [None; 7]);
+    account.place.ekk(&["status", "shpo"]).with(1).complains("did you mean shop?");
+    account.place.ekk(&["status", "no-file.yaml"]).with(2).complains("no-file.yaml  is not there");
+}
+
+#[test]
 fn half_a_stack_says_what_is_missing() {
     let account = shop();
     account.control.deny("firehose:CreateDeliveryStream");
