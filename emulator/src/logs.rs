@@ -413,7 +413,8 @@ fn put_events(logs: &mut State, context: &Context<'_>, region: &str, input: &Inp
 fn get_events(logs: &State, region: &str, input: &Input) -> Result<Value, Failure> {
     let key = existing_stream(logs, region, input)?;
     let limit = usize::try_from(input.integer("limit").unwrap_or(EVENTS_A_PAGE)).unwrap_or(1);
-    let events: Vec<&LogEvent> = within(logs, &format!("{key}:"), input).map(|(_, event)| event).collect();
+    let events: Vec<&LogEvent> =
+        within(logs, &format!("{key}:"), input, EndTime::Excluded).map(|(_, event)| event).collect();
     let from_head = input.boolean("startFromHead") == Some(true);
     // A token is the direction and the number of the event it stands before.
     let begin = match input.text("nextToken").map(|token| token.split_once('/')) {
@@ -451,7 +452,7 @@ fn filter_events(logs: &State, region: &str, input: &Input) -> Result<Value, Fai
     let terms: Vec<&str> = pattern.split_whitespace().map(|term| term.trim_matches('"')).collect();
     let of_group = format!("{group}:");
     let mut found = Vec::new();
-    for (key, event) in within(logs, &of_group, input) {
+    for (key, event) in within(logs, &of_group, input, EndTime::Included) {
         let Some((stream, number)) = key[of_group.len()..].split_once(':') else {
             continue;
         };
@@ -472,11 +473,26 @@ fn filter_events(logs: &State, region: &str, input: &Input) -> Result<Value, Fai
     Ok(with_token(json!({ "events": events, "searchedLogStreams": [] }), next))
 }
 
-fn within<'a>(logs: &'a State, prefix: &str, input: &Input) -> impl Iterator<Item = (&'a String, &'a LogEvent)> {
+/// What is at the end time itself FilterLogEvents still returns, and GetLogEvents does not (API reference of both).
+#[derive(Clone, Copy)]
+enum EndTime {
+    Included,
+    Excluded,
+}
+
+fn within<'a>(
+    logs: &'a State,
+    prefix: &str,
+    input: &Input,
+    end: EndTime,
+) -> impl Iterator<Item = (&'a String, &'a LogEvent)> {
     let from = input.integer("startTime").unwrap_or(0);
-    // GetLogEvents and FilterLogEvents leave out what is at the end time or later.
     let until = input.integer("endTime").unwrap_or(i64::MAX);
-    logs.events.with_prefix(prefix).filter(move |(_, event)| (from..until).contains(&event.timestamp))
+    let last = match end {
+        EndTime::Included => until,
+        EndTime::Excluded => until.saturating_sub(1),
+    };
+    logs.events.with_prefix(prefix).filter(move |(_, event)| (from..=last).contains(&event.timestamp))
 }
 
 fn token_number(text: &str, input: &Input) -> Result<usize, Failure> {

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use aws_sdk_cloudwatchlogs::types::FilteredLogEvent;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -29,6 +30,8 @@ use crate::verify::matches_pattern;
 
 /// How far back errors and failed documents count as of now.
 const LATELY: SignedDuration = SignedDuration::from_hours(24);
+/// How far back it is looked first.
+const JUST_NOW: SignedDuration = SignedDuration::from_hours(1);
 /// How many failed documents are looked at, so that a bucket full of them does not take for ever.
 const MOST_FAILURES: u64 = 5_000;
 /// How many ids are asked for at a time; an engine takes 65,536 (index.max_terms_count).
@@ -156,43 +159,45 @@ async fn logged(
     if streams.is_empty() {
         return Ok(Vec::new());
     }
-    let from = now.saturating_sub(LATELY).unwrap_or(now);
-    let mut pages = session
-        .aws
-        .logs
-        .filter_log_events()
-        .log_group_name(group)
-        .set_log_stream_names(Some(streams))
-        .start_time(from.as_millisecond())
-        .into_paginator()
-        .send();
+    let before = |ago| now.saturating_sub(ago).unwrap_or(now);
     let mut by_code: BTreeMap<String, LogErrors> = BTreeMap::new();
     let mut read = 0;
-    'pages: while let Some(page) = pages.next().await {
-        let page = page.map_err(|error| failure(&format!("log group {group}"), "logs:FilterLogEvents", error))?;
-        for event in page.events() {
-            let message = event.message().unwrap_or_default();
-            let told: Value = serde_json::from_str(message).unwrap_or_default();
-            let text = |key: &str| told[key].as_str().map(ToOwned::to_owned);
-            let code = text("errorCode").unwrap_or_else(|| "an error".to_owned());
-            let newest = event.timestamp().and_then(|at| Timestamp::from_millisecond(at).ok()).unwrap_or(now);
-            let text = text("message").or_else(|| text("errorMessage")).unwrap_or_else(|| message.to_owned());
-            let text = words(&text);
-            let entry =
-                by_code.entry(code.clone()).or_insert_with(|| LogErrors { code, count: 0, newest, text: text.clone() });
-            entry.count += 1;
-            if newest > entry.newest {
-                (entry.newest, entry.text) = (newest, text);
-            }
-            read += 1;
-            if read == MOST_EVENTS {
-                break 'pages;
+    // Events come oldest first: where there are more than are looked at, the newest are what tells how it is now.
+    for (from, until) in [(before(JUST_NOW), None), (before(LATELY), Some(before(JUST_NOW)))] {
+        let events = session.aws.logs.filter_log_events().log_group_name(group);
+        let events = events.set_log_stream_names(Some(streams.clone())).start_time(from.as_millisecond());
+        // What is at the end time itself is returned, too.
+        let events = events.set_end_time(until.map(|until| until.as_millisecond() - 1));
+        let mut pages = events.into_paginator().send();
+        'pages: while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| failure(&format!("log group {group}"), "logs:FilterLogEvents", error))?;
+            for event in page.events() {
+                if read == MOST_EVENTS {
+                    break 'pages;
+                }
+                read += 1;
+                take_event(&mut by_code, event, now);
             }
         }
     }
     let mut errors: Vec<LogErrors> = by_code.into_values().collect();
     errors.sort_by_key(|errors| std::cmp::Reverse(errors.count));
     Ok(errors)
+}
+
+fn take_event(by_code: &mut BTreeMap<String, LogErrors>, event: &FilteredLogEvent, now: Timestamp) {
+    let message = event.message().unwrap_or_default();
+    let told: Value = serde_json::from_str(message).unwrap_or_default();
+    let text = |key: &str| told[key].as_str().map(ToOwned::to_owned);
+    let code = text("errorCode").unwrap_or_else(|| "an error".to_owned());
+    let newest = event.timestamp().and_then(|at| Timestamp::from_millisecond(at).ok()).unwrap_or(now);
+    let text = text("message").or_else(|| text("errorMessage")).unwrap_or_else(|| message.to_owned());
+    let text = words(&text);
+    let entry = by_code.entry(code.clone()).or_insert_with(|| LogErrors { code, count: 0, newest, text: text.clone() });
+    entry.count += 1;
+    if newest > entry.newest {
+        (entry.newest, entry.text) = (newest, text);
+    }
 }
 
 /// Returns an engine's words without the JSON that they stand in.

@@ -80,6 +80,28 @@ fn an_outage_is_named_and_replay_ends_it() {
 }
 
 #[test]
+fn the_newest_errors_are_told_however_many_there_were_before() {
+    let stack = healthy();
+    let now = stack.account.control.now().as_millisecond();
+    let logged = |millisecond: i64, code: &str| ekk_emulator::logs::LogEvent {
+        timestamp: millisecond,
+        ingested: millisecond,
+        message: json!({"errorCode": code, "errorMessage": "refused"}).to_string(),
+    };
+    stack.account.control.world(|world| {
+        let events = &mut world.logs.events;
+        let key = |number: i64| format!("{REGION}//aws/kinesisfirehose/logs:DestinationDelivery:{number:020}");
+        for number in 0..2_500 {
+            events.insert(key(number), logged(now - 10 * 3_600_000 + number, "OS.Old"));
+        }
+        events.insert(key(2_500), logged(now - 1_000, "OS.New"));
+    });
+    let ended = stack.ekk(&["doctor"]);
+    assert!(ended.out.contains("Firehose logged OS.New once, last"), "{ended}");
+    assert!(ended.out.contains("Firehose logged OS.Old 1999 times, last"), "{ended}");
+}
+
+#[test]
 fn a_role_that_lost_its_permissions_is_named() {
     let stack = healthy();
     stack.account.control.world(|world| {

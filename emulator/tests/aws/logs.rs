@@ -117,6 +117,10 @@ async fn events_are_read_back_and_go_with_their_group() {
     assert_eq!(messages(rest.events()), ["from firehose"]);
     let filtered = client.filter_log_events().log_group_name("g").filter_pattern("fire").send().await.unwrap();
     assert_eq!(filtered.events()[0].message(), Some("from firehose"));
+    let before = client.filter_log_events().log_group_name("g").end_time(now - 1).send().await.unwrap();
+    assert_eq!(before.events().last().and_then(|event| event.message()), Some("two"));
+    let before = get().start_from_head(true).end_time(now - 1).send().await.unwrap();
+    assert_eq!(messages(before.events()), ["one"]);
     let streams =
         client.describe_log_streams().log_group_name("g").order_by(OrderBy::LastEventTime).send().await.unwrap();
     assert!(streams.log_streams()[0].last_event_timestamp().is_some());
