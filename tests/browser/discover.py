@@ -429,7 +429,7 @@ def main():
             ekk = Ekk(program, folder)
             shutil.copy(PROJECT / "stacks" / "logging-test.yaml", folder)
             up = ekk.run("up", "--local", "logging-test.yaml")
-            address = re.search(r"^  see +(http://\S+)$", up, re.MULTILINE)
+            address = re.search(r"^ +(http://\S+/_dashboards/\S+)$", up, re.MULTILINE)
             must(address, f"`ekk up --local` prints no address:\n{up}")
             must(address[1] in ekk.run("status", "--local", "logging-test.yaml"), "`ekk status` prints another one")
             endpoint = re.match(r"http://[^/]+", address[1])[0]

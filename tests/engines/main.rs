@@ -2,7 +2,7 @@
 //! the answers of both compared.
 //!
 //! The real ones are named in `EKK_REAL_ENGINES`, `OpenSearch_2.19@127.0.0.1:9201,…`: engines without security, whose
-//! indexes and templates are deleted. `tests/real/engines.py` starts them.
+//! indexes and templates are deleted. `tests/real/engine.py` starts them.
 
 #[path = "../stand_in/mod.rs"]
 #[expect(dead_code, reason = "every test target uses its own part")]

@@ -1,6 +1,6 @@
 """The table of docs/fidelity.md: what was proved on which part, and what differs.
 
-    python tests/real/fidelity.py --tests tests.xml --requests requests.json    # prints it with the figures of this run
+    python tests/real/fidelity.py --tests tests.xml… --requests requests.json    # prints it with the figures of this run
     python tests/real/fidelity.py --write                                       # puts it into docs/fidelity.md
 
 The first form fails where the page is not what this file makes.
@@ -113,7 +113,7 @@ def table(of_this_run=None):
 def figures(tests, requests):
     """A function from a file of tests to what became of them in this run."""
     cases = {}
-    for case in ElementTree.parse(tests).iter("testcase"):
+    for case in (case for file in tests for case in ElementTree.parse(file).iter("testcase")):
         skipped = case.find("skipped")
         if skipped is not None:
             outcome = "skipped", skipped.get("message", "")
@@ -139,7 +139,7 @@ def figures(tests, requests):
 def main():
     parser = argparse.ArgumentParser(description="the table of docs/fidelity.md")
     parser.add_argument("--write", action="store_true", help="put it into the page")
-    parser.add_argument("--tests", help="JUnit XML of a run")
+    parser.add_argument("--tests", nargs="+", help="JUnit XML of the runs")
     parser.add_argument("--requests", help="JSON of check_requests.py")
     arguments = parser.parse_args()
     page = PAGE.read_text()

@@ -83,10 +83,31 @@ class Walk:
             return error.code, error.read().decode("utf-8", "replace")
 
     def left(self):
-        """What still carries the stack's tag."""
+        """What still carries the stack's tag, and the role, which that service does not know."""
         tagging = self.session.client("resourcegroupstaggingapi")
         pages = tagging.get_paginator("get_resources").paginate(TagFilters=[{"Key": "ekk:stack", "Values": [self.stack]}])
-        return [found["ResourceARN"] for page in pages for found in page["ResourceTagMappingList"]]
+        found = [one["ResourceARN"] for page in pages for one in page["ResourceTagMappingList"]]
+        iam = self.session.client("iam")
+        try:
+            return [*found, iam.get_role(RoleName=f"{self.stack}-firehose-{self.region}")["Role"]["Arn"]]
+        except iam.exceptions.NoSuchEntityException:
+            return found
+
+    def clean_up(self):
+        """Takes everything away, then says what is left and how it goes."""
+        down = ["down", "--yes", "--allow", "delete-data", "--delete-backup"]
+        try:
+            self.ekk(*down)
+        finally:
+            until = time.monotonic() + 600
+            # The service that finds tags shows for a while what has gone.
+            while (left := self.left()) and time.monotonic() < until:
+                time.sleep(1 if IS_REHEARSAL else 10)
+            print("Left behind:" if left else "Nothing is left.", *left, sep="\n  ", flush=True)
+            if left:
+                command = f"AWS_REGION={self.region} ekk {' '.join(down)} stack.yaml"
+                print(f"To delete it: echo 'stack: {self.stack}' > stack.yaml && {command}", flush=True)
+        assert not left, left
 
 
 @pytest.fixture(scope="module")
@@ -113,9 +134,7 @@ def walk(binary, place, tmp_path_factory):
     try:
         yield walk
     finally:
-        walk.ekk("down", "--yes", "--allow", "delete-data", "--delete-backup")
-        left = polled(lambda: not walk.left() or None, 600, "nothing is left") is None and walk.left()
-        print(f"Left behind: {left}" if left else "Nothing is left.", flush=True)
+        walk.clean_up()
 
 
 def polled(question, seconds, what):

@@ -1,10 +1,11 @@
 """Real engines alone, one after another: what `ekk` asks of an engine, what a stack's records are promised, and the
-emulator's answers to some 250 calls compared with the engine's own. The claims are in tests/engines/.
+emulator's answers to some 280 calls compared with the engine's own. The claims are in tests/engines/.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 
 import pytest
@@ -31,4 +32,4 @@ def test_what_is_promised_holds_and_the_emulator_answers_alike(alone):
         command, cwd=conftest.ROOT, env=environment, capture_output=True, text=True, timeout=1500, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "0 passed" not in done.stdout, "no test of tests/engines/ ran"
+    assert re.search(r"\b[1-9]\d* passed", done.stdout), "no test of tests/engines/ ran"

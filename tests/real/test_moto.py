@@ -76,7 +76,7 @@ def moto_server(folder):
                 break
             if process.poll() is not None or time.monotonic() > until:
                 text = (folder / "moto.log").read_text(errors="replace").strip()
-                raise engine.NotToBeHad("moto", text.splitlines()[-1] if text else "it does not answer")
+                raise engine.Failed(f"moto does not answer: {text}")
             time.sleep(0.05)
         yield address
     finally:
