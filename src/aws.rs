@@ -8,8 +8,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use aws_config::environment::region::EnvironmentVariableRegionProvider;
+use aws_config::meta::region::ProvideRegion as _;
 use aws_config::meta::region::RegionProviderChain;
+use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::profile::region::ProfileFileRegionProvider;
+use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -89,6 +92,10 @@ pub struct Connection {
 /// The region of the embedded local AWS where neither the file nor the configuration names one.
 pub const LOCAL_REGION: &str = "us-east-1";
 
+/// What to do where no credentials are found.
+pub const NO_CREDENTIALS_HINT: &str =
+    "configure credentials (`aws configure sso`, AWS_PROFILE, or a role in CI), or use --local";
+
 impl Aws {
     /// Loads the AWS configuration chain and makes the clients. Sends nothing.
     ///
@@ -122,7 +129,13 @@ impl Aws {
             );
         }
         if let Some(profile) = profile {
-            loader = loader.profile_name(profile);
+            // By itself a profile's name would be looked at behind the keys in the environment: who names one means it.
+            let of_profile = ProfileFileRegionProvider::builder().profile_name(profile).build().region().await;
+            let provider = ProviderConfig::default()
+                .with_http_client(http.clone())
+                .with_region(region.clone().map(Region::new).or(of_profile));
+            let credentials = ProfileFileCredentialsProvider::builder().profile_name(profile).configure(&provider);
+            loader = loader.profile_name(profile).credentials_provider(credentials.build());
         }
         if let Some(endpoint) = local {
             loader = loader.endpoint_url(endpoint).credentials_provider(local_credentials());
@@ -344,8 +357,7 @@ impl Session {
             return Ok(credentials.clone());
         }
         let credentials = self.aws.credentials.provide_credentials().await.map_err(|error| {
-            Error::failed(format!("no AWS credentials: {}", causes(&error).join(": ")))
-                .hint("configure credentials (`aws configure sso`, AWS_PROFILE, or a role in CI), or use --local")
+            Error::failed(format!("no AWS credentials: {}", causes(&error).join(": "))).hint(NO_CREDENTIALS_HINT)
         })?;
         *known = Some(credentials.clone());
         Ok(credentials)
@@ -428,8 +440,7 @@ where
             if told.contains("credential") {
                 // The outer causes only say that something failed.
                 let deepest = causes.last().map(String::as_str).unwrap_or_default();
-                Error::failed(format!("{resource}: {action}: {deepest}"))
-                    .hint("configure credentials (`aws configure sso`, AWS_PROFILE, or a role in CI), or use --local")
+                Error::failed(format!("{resource}: {action}: {deepest}")).hint(NO_CREDENTIALS_HINT)
             } else {
                 Error::failed(message)
                     .hint("check the network, HTTPS_PROXY and the endpoint settings, then run the same command again")

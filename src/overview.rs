@@ -7,7 +7,7 @@ use aws_sdk_opensearch::types::DomainStatus;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 
 use crate::aws::{Session, failure};
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::opensearch::DataPlane;
 use crate::render::{Life, StackOverview};
 use crate::resource::stream::StreamSettings;
@@ -37,12 +37,17 @@ pub async fn all(session: &Session) -> Result<Vec<StackOverview>> {
     Ok(stacks.iter().map(|(stack, carriers)| overview(stack, carriers, &streams, &domains, &health, session)).collect())
 }
 
-type Streams = BTreeMap<String, (Condition, StreamSettings)>;
+/// Each stream that is there; one that this caller may not look at with AWS's words.
+type Streams = BTreeMap<String, Result<(Condition, StreamSettings), String>>;
 
 async fn streams(session: &Session, names: Vec<String>) -> Result<Streams> {
     let described = stream::iter(names.into_iter().map(async |name| {
-        let found = Box::pin(delivery::described(session, &name)).await?;
-        Ok::<_, crate::error::Error>(found.map(|found| (name, found)))
+        match Box::pin(delivery::described(session, &name)).await {
+            Ok(found) => Ok(found.map(|found| (name, Ok(found)))),
+            // Of one stack's reader; the other stacks are none of its business.
+            Err(error) if error.kind == ErrorKind::Denied => Ok(Some((name, Err(error.message)))),
+            Err(error) => Err(error),
+        }
     }));
     Ok(described.buffer_unordered(CALLS_AT_ONCE).try_collect::<Vec<_>>().await?.into_iter().flatten().collect())
 }
@@ -78,7 +83,9 @@ fn overview(
         carriers.iter().filter(|one| one.kind == kind).map(|one| one.name.clone()).collect()
     };
     let stream_names = of(Kind::Stream);
-    let stream = stream_names.iter().find_map(|name| Some((name.clone(), streams.get(name)?)));
+    let found = stream_names.iter().find_map(|name| Some((name.clone(), streams.get(name)?)));
+    let denied = found.as_ref().and_then(|(_, stream)| stream.as_ref().err());
+    let stream = found.as_ref().and_then(|(name, stream)| Some((name.clone(), stream.as_ref().ok()?)));
     // The stream says which domain counts; without one, the only one that carries the tags.
     let delivered = stream.as_ref().and_then(|(_, (_, settings))| settings.domain_arn.split_once(":domain/"));
     let domain_name = delivered.map(|(_, name)| name.to_owned()).or_else(|| of(Kind::Domain).into_iter().next());
@@ -91,7 +98,10 @@ fn overview(
     let facts = described.as_ref().map(|(_, facts)| facts);
     StackOverview {
         stack: stack.to_owned(),
-        life: life(stream.as_ref().map(|(_, (condition, _))| condition), described.as_ref().map(|(one, _)| one)),
+        life: match denied {
+            Some(why) => Life::Unknown(why.clone()),
+            None => life(stream.as_ref().map(|(_, (condition, _))| condition), described.as_ref().map(|(one, _)| one)),
+        },
         health: domain_name.as_ref().and_then(|name| health.get(name)).cloned(),
         engine_version: facts.map(|facts| facts.engine_version.clone()),
         endpoint: facts.and_then(|facts| facts.endpoint.as_ref()).map(|endpoint| format!("{scheme}://{endpoint}")),

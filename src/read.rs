@@ -13,6 +13,9 @@ use crate::resource::{Manage, Read};
 use crate::stack::{Live, Names, Strays};
 use crate::strays;
 
+/// Of so many kinds are the resources of a stack.
+const KINDS: usize = 7;
+
 /// Reads every resource of a stack, and what carries its tags and is named nowhere.
 ///
 /// Everything that is found by plain name goes out together with the question who is asking; what needs the account,
@@ -21,6 +24,17 @@ use crate::strays;
 /// # Errors
 /// Names everything that failed, so that all missing permissions are seen at once.
 pub async fn live(session: &Session, names: &Names) -> Result<Live> {
+    match as_far_as_seen(session, names).await? {
+        (live, None) => Ok(live),
+        (_, Some(error)) => Err(error),
+    }
+}
+
+/// The same for who only looks: what cannot be read is unknown, and the error names all of it.
+///
+/// # Errors
+/// Fails where nobody is asking, or nothing at all can be read.
+pub async fn as_far_as_seen(session: &Session, names: &Names) -> Result<(Live, Option<Error>)> {
     // Boxed, since the SDK's futures are large and nine of them would fill a thread's stack.
     let (caller, role, bucket, log_group, domain, index_template, stream, index_pattern, strays) = futures_util::join!(
         session.caller(),
@@ -46,13 +60,18 @@ pub async fn live(session: &Session, names: &Names) -> Result<Live> {
         index_pattern: or_note(index_pattern, &mut errors),
         strays: strays.unwrap_or_else(|error| Strays::Unknown(error.message)),
     };
-    if errors.is_empty() { Ok(live) } else { Err(all_of(errors)) }
+    match errors.len() {
+        0 => Ok((live, None)),
+        KINDS => Err(all_of(errors)),
+        _ => Ok((live, Some(all_of(errors)))),
+    }
 }
 
 fn or_note<T: Manage>(read: Result<Read<T>>, errors: &mut Vec<Error>) -> Read<T> {
     read.unwrap_or_else(|error| {
+        let why = error.message.clone();
         errors.push(error);
-        Read::Absent
+        Read::Unknown(why)
     })
 }
 

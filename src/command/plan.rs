@@ -3,6 +3,7 @@
 use super::prepare::{self, File, Prepared};
 use super::tally::Tally;
 use super::{mention, print, tell};
+use crate::aws::Session;
 use crate::cli::{Allow, Format, Place, PlanArgs, Talk, Up};
 use crate::error::{Error, Exit, Result};
 use crate::guard;
@@ -153,11 +154,33 @@ pub(super) fn local_page(header: &Header, names: &Names) -> Option<String> {
 
 /// Reads what is live and plans. Writes nothing.
 pub(super) async fn make(file: File, asked: &Asked<'_>, deadline: Deadline, progress: Progress) -> Result<Planned> {
+    planned(file, asked, deadline, progress, read::live).await
+}
+
+/// The same for who only looks: what cannot be read is unknown, and told beside the plan.
+pub(super) async fn make_as_far_as_seen(file: File, asked: &Asked<'_>) -> Result<(Planned, Option<Error>)> {
+    let mut unread = None;
+    let read = async |session: &Session, names: &Names| {
+        let (live, error) = read::as_far_as_seen(session, names).await?;
+        unread = error;
+        Ok(live)
+    };
+    let planned = planned(file, asked, Deadline::Never, Progress::silent(), read).await?;
+    Ok((planned, unread))
+}
+
+async fn planned(
+    file: File,
+    asked: &Asked<'_>,
+    deadline: Deadline,
+    progress: Progress,
+    read: impl AsyncFnOnce(&Session, &Names) -> Result<Live>,
+) -> Result<Planned> {
     let prepared = prepare::connect(file, asked.place, asked.local, deadline, progress).await?;
     // Without an identity (no network, no credentials) the reads fail as well, each after all its retries: they are
     // not waited for.
     let (live, header) = futures_util::try_join!(
-        async { Ok(read::live(&prepared.session, &prepared.names).await) },
+        async { Ok(read(&prepared.session, &prepared.names).await) },
         prepared.header(asked.local)
     )?;
     let spec = &prepared.file.loaded.spec;

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::io::IsTerminal as _;
 
-use crate::aws::{Aws, Connection, Session};
+use crate::aws::{Aws, Connection, NO_CREDENTIALS_HINT, Session};
 use crate::cli::{Place, Talk};
 use crate::error::{Error, ErrorKind, Result};
 use crate::local;
@@ -263,7 +263,7 @@ async fn header(session: &Session, profile: Option<&str>, local: Option<&str>) -
 fn name_profile(error: Error, profile: Option<&str>) -> Error {
     let named = profile.map(ToOwned::to_owned).or_else(|| std::env::var("AWS_PROFILE").ok());
     match named {
-        Some(profile) if error.message.contains("no credentials found") => {
+        Some(profile) if error.hints.iter().any(|hint| hint.starts_with(NO_CREDENTIALS_HINT)) => {
             error.hint(format!("is there a profile `{profile}` in ~/.aws/config or ~/.aws/credentials?"))
         }
         Some(_) | None => error,

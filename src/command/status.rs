@@ -3,13 +3,13 @@
 use std::ffi::OsStr;
 use std::path::PathBuf;
 
-use super::plan::{Asked, Wanted, local_page, make};
+use super::plan::{Asked, Wanted, local_page, make_as_far_as_seen};
 use super::prepare::{File, Opened};
 use super::tally::Tally;
-use super::{prepare, print};
+use super::{prepare, print, tell_error};
 use crate::aws::{DomainScheme, Session};
 use crate::cli::{self, Allow, Format, Place, Talk};
-use crate::error::{Exit, Result};
+use crate::error::{Error, Exit, Result};
 use crate::located::Depth;
 use crate::plan::{Action, FieldChange, Plan};
 use crate::read;
@@ -23,7 +23,6 @@ use crate::resource::role::RoleSettings;
 use crate::resource::stream::StreamSettings;
 use crate::resource::{Condition, Goal, Kind, Manage, Owner, Read, Readiness};
 use crate::stack::{Live, Names, Slot};
-use crate::wait::{Deadline, Progress};
 
 /// Runs `ekk status`.
 pub(super) async fn run(args: cli::Status, talk: Talk) -> Result<Exit> {
@@ -47,15 +46,24 @@ pub(super) async fn run(args: cli::Status, talk: Talk) -> Result<Exit> {
     Ok(tally.exit())
 }
 
-fn tell(tally: &mut Tally, source: &str, found: Result<(StackStatus, Header)>, format: Format) -> Result<()> {
-    match found {
-        Ok((status, header)) => {
+/// A stack as far as it could be seen, and what could not be.
+struct Looked {
+    status: StackStatus,
+    header: Header,
+    unread: Option<Error>,
+}
+
+fn tell(tally: &mut Tally, source: &str, looked: Result<Looked>, format: Format) -> Result<()> {
+    match looked {
+        Ok(Looked { status, header, unread }) => {
             match format {
                 Format::Text => print(&render::status(&status, &header))?,
                 Format::Markdown => print(&render::status_markdown(&status, &header))?,
                 Format::Json => {}
             }
-            tally.ended(source, Exit::Done, render::status_json(&status, &header));
+            let exit = unread.as_ref().map_or(Exit::Done, Error::exit);
+            unread.iter().for_each(tell_error);
+            tally.ended(source, exit, render::status_json(&status, &header));
         }
         Err(error) => tally.failed(source, &error),
     }
@@ -63,11 +71,11 @@ fn tell(tally: &mut Tally, source: &str, found: Result<(StackStatus, Header)>, f
 }
 
 /// Looks at the stack of a file, and compares it with that.
-async fn of_file(file: File, place: &Place, local: Option<&str>) -> Result<(StackStatus, Header)> {
+async fn of_file(file: File, place: &Place, local: Option<&str>) -> Result<Looked> {
     // Nothing is written, so what nobody owns is compared as if it were to be adopted; its owner stands as a difference.
     let allow = Allow { allowed: Vec::new(), adopt: Some(Vec::new()), no_dry_run: true };
     let asked = Asked { wanted: Wanted::Up, allow: &allow, place, local };
-    let made = make(file, &asked, Deadline::Never, Progress::silent()).await?;
+    let (made, unread) = make_as_far_as_seen(file, &asked).await?;
     let seen = Seen {
         session: &made.prepared.session,
         names: &made.plan.names,
@@ -75,19 +83,19 @@ async fn of_file(file: File, place: &Place, local: Option<&str>) -> Result<(Stac
         plan: Some(&made.plan),
         dashboards: made.way_to_dashboards(),
     };
-    Ok((seen.status().await?, made.header))
+    Ok(Looked { status: seen.status().await?, header: made.header, unread })
 }
 
 /// Looks at the stack of a name, with nothing to compare it with.
-async fn of_name(name: &str, place: &Place, talk: Talk) -> Result<(StackStatus, Header)> {
+async fn of_name(name: &str, place: &Place, talk: Talk) -> Result<Looked> {
     let opened = prepare::open(Some(OsStr::new(name)), place, talk, Depth::IndexPattern).await?;
     let Opened { word, session, header, stack, file: _ } = opened;
     let names = &stack.names;
-    let live = read::live(&session, names).await?;
+    let (live, unread) = read::as_far_as_seen(&session, names).await?;
     let dashboards =
         local_page(&header, names).unwrap_or_else(|| format!("ekk dashboards{} {word}", prepare::flags(place)));
     let seen = Seen { session: &session, names, live: &live, plan: None, dashboards };
-    Ok((seen.status().await?, header))
+    Ok(Looked { status: seen.status().await?, header, unread })
 }
 
 /// A stack that was looked at.

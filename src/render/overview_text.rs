@@ -45,6 +45,8 @@ pub enum Life {
     Deleting,
     /// Something failed; AWS's reason.
     Broken(String),
+    /// This caller may not look; AWS's reason.
+    Unknown(String),
     /// Neither is there: what is left carries its tags still, such as the bucket that `ekk down` keeps.
     Down,
 }
@@ -57,13 +59,14 @@ impl Life {
             Self::HalfMade(_) => "half-made",
             Self::Deleting => "deleting",
             Self::Broken(_) => "failed",
+            Self::Unknown(_) => "unknown",
             Self::Down => "down",
         }
     }
 
     fn why(&self) -> Option<&str> {
         match self {
-            Self::Changing(why) | Self::HalfMade(why) | Self::Broken(why) => Some(why),
+            Self::Changing(why) | Self::HalfMade(why) | Self::Broken(why) | Self::Unknown(why) => Some(why),
             Self::Ready | Self::Deleting | Self::Down => None,
         }
     }
@@ -82,7 +85,7 @@ pub fn overview(stacks: &[StackOverview], header: &Header) -> String {
             Life::Ready => GOOD,
             Life::Changing(_) | Life::Deleting => CHANGED,
             Life::HalfMade(_) | Life::Broken(_) => BAD,
-            Life::Down => DIM,
+            Life::Unknown(_) | Life::Down => DIM,
         };
         let health = match stack.health.as_deref() {
             Some("green") => format!("{GOOD}{:8}{GOOD:#}", "green"),

@@ -544,10 +544,14 @@ async fn look(place: &Place) -> Result<Looked> {
         lifecycle.is_bare_denial(),
     ];
     if are_bare == [true; 5] {
-        return Err(foreign(place).hint(
-            "if it is this account's after all, allow s3:GetBucketTagging, s3:GetEncryptionConfiguration, \
+        let label = place.label();
+        let error = Error::refused(format!("{label}: it is another account's, or this caller may not look at it"));
+        return Err(error
+            .hint("if it is another account's: bucket names are global, choose another `bucket.name`")
+            .hint(
+                "if it is this account's: allow s3:GetBucketTagging, s3:GetEncryptionConfiguration, \
              s3:GetBucketPublicAccessBlock, s3:GetBucketPolicy and s3:GetLifecycleConfiguration to the caller",
-        ));
+            ));
     }
     let redirect = [
         tags.other_region(),

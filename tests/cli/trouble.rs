@@ -61,6 +61,46 @@ fn missing_permissions_to_read_are_named_all_at_once() {
 }
 
 #[test]
+fn who_may_look_at_a_part_is_shown_that_part() {
+    let account = Account::instant();
+    account.bring_up("stack: logs\n");
+    account.control.deny("iam:GetRole");
+    for words in [&["status"][..], &["status", "logs"]] {
+        let ended = account.place.ekk(words).with(1).says("not known: role logs-firehose-eu-west-1: iam:GetRole:");
+        ended.says("  stream          logs").complains("allow iam:GetRole to the caller");
+    }
+    account.control.deny("firehose:DescribeDeliveryStream");
+    let ended = account.place.ekk(&["list"]).with(0).says("unknown");
+    ended.says("stream logs: firehose:DescribeDeliveryStream: AccessDeniedException:");
+}
+
+#[test]
+fn a_profile_that_is_named_wins_over_keys_in_the_environment() {
+    let account = Account::instant();
+    account.place.write("ekk.yaml", "stack: logs\n");
+    account.place.write(
+        "../home/.aws/credentials",
+        "[acme]\naws_access_key_id = AKIAACMEACMEACMEACME\naws_secret_access_key = secret\n",
+    );
+    let seen = |words: &[&str]| {
+        account.control.clear_requests();
+        account.place.ekk(words).with(0);
+        let requests = account.control.requests();
+        assert!(requests.len() > 5, "{requests:?}");
+        let signed_with = |key: &str| {
+            let of_key = format!("Credential={key}/");
+            requests.iter().all(|request| {
+                let signature = request.headers.get("authorization").and_then(|value| value.to_str().ok());
+                signature.is_some_and(|signature| signature.contains(&of_key))
+            })
+        };
+        (signed_with("AKIAACMEACMEACMEACME"), signed_with("AKIAIOSFODNN7EXAMPLE"))
+    };
+    assert_eq!(seen(&["plan", "--profile", "acme"]), (true, false));
+    assert_eq!(seen(&["plan"]), (false, true));
+}
+
+#[test]
 fn a_missing_permission_to_write_is_named_and_the_rest_is_done() {
     let account = Account::instant();
     account.place.write("ekk.yaml", "stack: logs\n");

@@ -255,10 +255,13 @@ async fn finishing_a_half_made_bucket_is_no_hazard_but_expiry_in_a_used_one_is()
 async fn a_name_of_another_account_is_said_so() {
     let account = Account::start().await;
     give_to_another_account(&account);
-    let text = "bucket logs-000000000000: the name belongs to another account: bucket names are global; choose \
-                another `bucket.name`";
+    // A denial of everything reads the same: S3 says no more.
+    let text = "bucket logs-000000000000: it is another account's, or this caller may not look at it";
     let error = BucketSettings::read(&account.session, &names()).await.expect_err("another account's");
     assert_eq!((error.kind, error.message.as_str()), (ErrorKind::Refused, text));
+    assert_eq!(error.hints.len(), 2);
+    let text = "bucket logs-000000000000: the name belongs to another account: bucket names are global; choose \
+                another `bucket.name`";
     let error = BucketSettings::create(&account.session, &names(), &wanted()).await.expect_err("another account's");
     assert_eq!((error.kind, error.message.as_str()), (ErrorKind::Refused, text));
 }
