@@ -14,7 +14,7 @@ use crate::backup::{
 };
 use crate::error::{Error, Result};
 use crate::objects::{Bucket, Listed, ReadError};
-use crate::opensearch::{DataPlane, NewDocument};
+use crate::opensearch::{Cause, DataPlane, NewDocument};
 use crate::wait::{Waiting, pause};
 
 use self::batch::{Batch, Fate};
@@ -25,6 +25,8 @@ pub use self::report::{Causes, Left, Report, Unreadable};
 const ROUNDS: u32 = 16;
 /// What of an object is looked through at a time.
 const SLICE: usize = 16 << 10;
+/// The longest id that an index takes, in bytes; one that is longer makes the engine refuse the whole request.
+const LONGEST_ID: usize = 512;
 /// How much later than its time an object's records may have come, and how much earlier: Firehose keeps a record for a day,
 /// and tries for two hours at most. The guide does not say which of an object's moments stands in its key.
 const SPREAD: SignedDuration = SignedDuration::from_hours(26);
@@ -64,6 +66,12 @@ pub struct Window {
 }
 
 impl Window {
+    /// Tells whether it leaves anything out.
+    #[must_use]
+    pub fn is_bounded(&self) -> bool {
+        self.since.is_some() || self.until.is_some()
+    }
+
     fn has(&self, moment: Timestamp) -> bool {
         self.since.is_none_or(|since| moment >= since) && self.until.is_none_or(|until| moment < until)
     }
@@ -300,7 +308,7 @@ fn leave(task: &Task<'_>, key: &str, report: &mut Report, tell: &dyn Fn(Event)) 
         (Key::Foreign, What::AllRecords { into: _ }) if !key.ends_with('/') => {
             report.left.foreign += 1;
             if report.left.foreign <= report::MOST_NOTES {
-                tell(Event::Note(format!("{key}: left, its name is none that Firehose gives")));
+                tell(Event::Note(format!("{key}: left, its key is none that the stream gives to records")));
             }
         }
         (
@@ -373,6 +381,9 @@ fn document(
             if !is_index_name(&index) {
                 return Err(format!("its index `{index}` is none that Firehose writes to"));
             }
+            if let Some(id) = id.as_ref().filter(|id| id.len() > LONGEST_ID) {
+                return Err(format!("its id is {} bytes long, and an index takes {LONGEST_ID}", id.len()));
+            }
             (index, id.unwrap_or_else(|| derived_id(key, *offset)), source)
         }
     };
@@ -392,11 +403,28 @@ pub fn is_index_name(name: &str) -> bool {
 
 /// Sends a batch until each of its documents has its fate.
 async fn send(task: &Task<'_>, batch: &mut Batch, report: &mut Report, tell: &dyn Fn(Event)) -> Result<()> {
-    let mut batch = std::mem::take(batch);
+    let batch = std::mem::take(batch);
     let Some(domain) = task.to else { return Ok(()) };
+    let mut left = vec![batch];
     let mut round = 0;
-    while batch.len() > 0 {
-        let outcomes = domain.create_documents(batch.documents()).await?;
+    while let Some(mut batch) = left.pop() {
+        if batch.len() == 0 {
+            continue;
+        }
+        let outcomes = match domain.create_documents(batch.documents()).await {
+            Ok(outcomes) => outcomes,
+            // One document that an engine cannot even begin with makes it refuse the whole request.
+            Err(refusal) if refusal.cause == Cause::Other => {
+                if batch.len() > 1 {
+                    let second = batch.split();
+                    left.extend([second, batch]);
+                } else if let Some(place) = batch.first_place() {
+                    report.refused.take(&refusal.error.message, place);
+                }
+                continue;
+            }
+            Err(refusal) => return Err(refusal.into()),
+        };
         let mut later = Batch::default();
         let mut why_later = String::new();
         for (document, place, fate) in batch.fates(outcomes) {
@@ -410,18 +438,18 @@ async fn send(task: &Task<'_>, batch: &mut Batch, report: &mut Report, tell: &dy
                 }
             }
         }
-        batch = later;
-        if batch.len() == 0 {
-            break;
+        if later.len() == 0 {
+            continue;
         }
         round += 1;
         if round == ROUNDS || task.waiting.deadline.is_over() {
-            let documents = crate::render::counted(batch.len(), "document", "documents");
+            let documents = crate::render::counted(later.len(), "document", "documents");
             return Err(Error::failed(format!("the domain does not take {documents}: {why_later}"))
                 .hint("run the same command again once the domain is well; what is there by then is left"));
         }
         tell(Event::Busy(why_later));
         pause(task.waiting, round - 1).await;
+        left.push(later);
     }
     Ok(())
 }

@@ -146,7 +146,12 @@ impl Layout {
                 };
             }
         }
-        if !folder.starts_with(self.records_below()) && !key.starts_with(self.records_below()) {
+        let Some(below) = key.strip_prefix(self.records_below()) else { return Key::Foreign };
+        // What a stream with another prefix wrote, or what failed on its way to somewhere else, is no record of this one.
+        let is_of_failures = |folder: &str| spelled_alike(folder).ends_with("-failed");
+        let is_record =
+            if self.date_comes_first() { is_dated(below) } else { !below.split('/').rev().skip(1).any(is_of_failures) };
+        if !is_record {
             return Key::Foreign;
         }
         match self.named(name, &self.prefix) {
@@ -180,6 +185,17 @@ fn literal(prefix: &str) -> &str {
 /// Tells whether nothing stands between a prefix and the name: no date follows one with an expression, and no slash is added.
 fn runs_into_name(prefix: &str) -> bool {
     prefix.contains("!{") && !prefix.ends_with('/')
+}
+
+/// Tells whether a key goes on with `YYYY/MM/dd/HH/` and a name. LocalStack puts a slash between a prefix and the date.
+fn is_dated(below: &str) -> bool {
+    let folders: Vec<&str> = below.strip_prefix('/').unwrap_or(below).split('/').collect();
+    let [date @ .., _] = folders.as_slice() else { return false };
+    date.len() == 4
+        && date
+            .iter()
+            .zip([4, 2, 2, 2])
+            .all(|(part, digits)| part.len() == digits && part.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 fn spelled_alike(text: &str) -> String {
@@ -306,6 +322,12 @@ mod tests {
         assert_eq!(layout.classify(&format!("{folder}/readme.txt")), Key::ForeignInFailedFolder);
         assert_eq!(layout.classify("AmazonOpenSearchService-failed/"), Key::ForeignInFailedFolder);
         assert_eq!(layout.classify(&format!("{folder}/my-{NAME}")), Key::OtherStream("my-logs".to_owned()));
+        let name_of_ours = NAME;
+        for folder in
+            ["old/2026/11/23/12", "old/AmazonOpenSearchService_failed/2026/11/23/12", "http-endpoint-failed/2026"]
+        {
+            assert_eq!(layout.classify(&format!("{folder}/{name_of_ours}")), Key::Foreign, "{folder}");
+        }
         for foreign in [
             "readme.txt",
             "",

@@ -64,7 +64,8 @@ async fn replay_opened(args: &cli::Replay, window: Window, talk: Talk, opened: O
         What::AllRecords { into: _ } => ("records", layout.records_below()),
         What::FailedDocuments { unrotated_index: _ } => ("failed documents", layout.failed_below()),
     };
-    let place = render::ReplayedFrom { kind, place: format!("s3://{}/{below}", bucket.name) };
+    let time = if window.is_bounded() { " of that time" } else { "" };
+    let place = render::ReplayedFrom { kind, time, place: format!("s3://{}/{below}", bucket.name) };
     let task = Task { bucket, layout, what, window, to: domain.as_deref(), waiting: &session.waiting };
     let mut report = Report::default();
     let screen = Screen::new(talk);
@@ -124,7 +125,7 @@ fn check_target(located: &Located, into: &str) -> Result<()> {
         let why = "Firehose writes there under ids of its own, so that records which are there would be there twice";
         return Err(Error::refused(format!("index {into}: {why}")).hint(advice));
     }
-    if !into.starts_with(&format!("{index}-")) {
+    if into.strip_prefix(&format!("{index}-")).is_none_or(str::is_empty) {
         let why = format!("lies outside this stack's indexes ({index}-*), whose template makes its time a date");
         return Err(Error::refused(format!("index {into}: {why}")).hint(advice));
     }

@@ -15,6 +15,8 @@ use crate::replay::{Causes, Left, Mode, Report};
 pub struct ReplayedFrom {
     /// `records` or `failed documents`.
     pub kind: &'static str,
+    /// ` of that time` where only a part was asked for, else nothing.
+    pub time: &'static str,
     /// The part of the bucket, as `s3://BUCKET/PREFIX`.
     pub place: String,
 }
@@ -22,11 +24,11 @@ pub struct ReplayedFrom {
 /// Renders the counts and the causes.
 #[must_use]
 pub fn replay(report: &Report, mode: Mode, exit: Exit, header: &Header, stack: &str, from: &ReplayedFrom) -> String {
-    let ReplayedFrom { kind, place } = from;
+    let ReplayedFrom { kind, time, place } = from;
     let mut text = format!("{header} · stack {BOLD}{stack}{BOLD:#}\n");
-    if report.objects == 0 && exit == Exit::Done {
+    if report.documents == 0 && exit == Exit::Done {
         write_left(&mut text, report);
-        let _ = writeln!(text, "Nothing to bring back: no {kind} below {place}.");
+        let _ = writeln!(text, "Nothing to bring back: no {kind}{time} below {place}.");
         return text;
     }
     match mode {
@@ -57,9 +59,14 @@ pub fn replay(report: &Report, mode: Mode, exit: Exit, header: &Header, stack: &
     let documents = counted_long(report.documents, "document", "documents");
     let objects = counted_long(report.objects, "object", "objects");
     let end = match (mode, exit) {
-        (Mode::DryRun, _) => format!("Nothing was written: a dry run over {documents} in {objects} below {place}."),
+        (Mode::DryRun, _) => format!(
+            "Nothing was written: a dry run over {documents} in {objects} below {place}. What is there already would be left."
+        ),
         (Mode::Create, Exit::Interrupted) => {
             "Interrupted. The same command goes on: what is there already is left.".to_owned()
+        }
+        (Mode::Create, Exit::Done) if report.documents == 1 => {
+            format!("The one document of {objects} is in the domain.")
         }
         (Mode::Create, Exit::Done) => format!("All {documents} of {objects} are in the domain."),
         (Mode::Create, _) => {
@@ -90,7 +97,7 @@ fn write_left(text: &mut String, report: &Report) {
     for (stream, count) in other_streams {
         line(*count, &format!("of delivery stream {stream}"));
     }
-    line(*foreign, "whose names are none that Firehose gives");
+    line(*foreign, "whose keys are none that the stream gives");
     line(report.outside_window, "documents outside the time that was asked for");
 }
 

@@ -56,6 +56,23 @@ impl Batch {
         self.bytes >= MOST_BYTES || self.documents.len() >= MOST_DOCUMENTS
     }
 
+    /// Takes the second half of its documents out.
+    pub(super) fn split(&mut self) -> Self {
+        let half = self.len() / 2;
+        let (documents, places) = (self.documents.split_off(half), self.places.split_off(half));
+        let mut other = Self::default();
+        for (document, place) in documents.into_iter().zip(places) {
+            other.push(document, place);
+        }
+        self.bytes -= other.bytes;
+        other
+    }
+
+    /// Returns where the first of its documents was found.
+    pub(super) fn first_place(&self) -> Option<&Place> {
+        self.places.first()
+    }
+
     pub(super) fn documents(&self) -> &[NewDocument] {
         &self.documents
     }

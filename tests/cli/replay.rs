@@ -5,7 +5,7 @@ use std::io::Write as _;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use ekk_emulator::firehose::FailedFolder;
-use ekk_emulator::{Effect, Fault, Service};
+use ekk_emulator::{Effect, Fault, Occurrence, Service};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use nix::sys::signal::{Signal, kill};
@@ -113,6 +113,40 @@ fn a_dry_run_reads_everything_and_writes_nothing() {
     stack.account.control.clear_requests();
     insta::assert_snapshot!(steady(&stack.ekk(&["replay", "--dry-run"])));
     assert_eq!(stack.account.writes(), Vec::<String>::new());
+}
+
+#[test]
+fn a_document_that_spoils_its_whole_request_costs_no_other() {
+    let stack = Stack::instant("stack: logs\n");
+    let of_id = |number: u64, id: &str| {
+        failed(json!({"rawData": raw(&format!("{{\"number\":{number}}}\n")), "esDocumentId": id}))
+    };
+    let documents = [of_id(1, "a"), of_id(2, &"x".repeat(513)), of_id(3, "c"), of_id(4, "d"), of_id(5, "e")];
+    stack.put_object(&format!("{FOLDER}/{}", name(1)), documents.concat());
+    let ended = stack.ekk(&["replay"]).with(1);
+    let ended = ended.says("its id is 513 bytes long, and an index takes 512");
+    ended.says("brought back            4");
+    assert_eq!(numbers(&stack), [1, 3, 4, 5]);
+    // What else an engine may refuse as a whole is found by halves.
+    let refused =
+        Effect::Error { status: 400, code: "illegal_argument_exception".to_owned(), message: "no".to_owned() };
+    let mut fault = Fault::on(Service::Domain, "ESHttpPost", refused);
+    fault.path_contains = Some("_bulk".to_owned());
+    fault.occurrence = Occurrence::First(3);
+    stack.account.control.fault(fault);
+    let ended = stack.ekk(&["replay"]).with(1).says("failed again            1  POST /_bulk: 400");
+    ended.says("there already           3  left as it is");
+}
+
+#[test]
+fn a_time_in_which_nothing_failed_is_said_to_be_empty() {
+    let stack = outage("stack: logs\n", FailedFolder::Hyphen, 3);
+    for words in [["replay", "--until", "2020-01-01"], ["replay", "--since", "2999-01-01"]] {
+        let ended = stack.ekk(&words).with(0);
+        ended.says("Nothing to bring back: no failed documents of that time below s3://");
+    }
+    stack.ekk(&["replay"]).with(0);
+    assert_eq!(numbers(&stack).len(), 3);
 }
 
 #[test]
