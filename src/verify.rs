@@ -145,7 +145,7 @@ pub async fn run(task: &Task<'_>, report: &mut Report, waiting: &Waiting) -> Res
             tell(report, Hop::Index, Kind::Domain, waiting);
         }
         if report.is_pending(Hop::Backup) {
-            backups.look(task, report, began).await;
+            backups.look(task, report, &mut evidence, began).await;
             tell(report, Hop::Backup, Kind::Bucket, waiting);
         }
         // What the domain did not take makes the verdict; the backup is of no more interest then.

@@ -69,8 +69,10 @@ fn verdict(report: &Report, line: LineInBackup, again: &str) -> String {
     let was_found = report.state(Hop::Index) == State::Found;
     let first = match report.exit() {
         Exit::Done => "The path works.".to_owned(),
-        Exit::StillUnderWay if was_found => "The record is in the index and not in the backup yet.".to_owned(),
-        Exit::StillUnderWay => "The record is not there yet.".to_owned(),
+        Exit::StillUnderWay if was_found => {
+            format!("The record is in the index and not in the backup yet; {again} says more.")
+        }
+        Exit::StillUnderWay => format!("The record is not there yet; {again} says more."),
         Exit::Failed | Exit::Invalid | Exit::ChangesPending | Exit::Refused | Exit::Interrupted => {
             format!("The path is not proved; {again} says more.")
         }
@@ -84,6 +86,7 @@ fn verdict(report: &Report, line: LineInBackup, again: &str) -> String {
         Removal::NothingToRemove => Some(format!("Should it still come, it is marked {marked}")),
     };
     let backup = match (was_sent, line) {
+        (true, LineInBackup::Stays) if matches!(report.state(Hop::Backup), State::NotYet | State::NotKnown) => None,
         (true, LineInBackup::Stays) => Some("its line stays in the backup"),
         (true, LineInBackup::Never) | (false, _) => None,
     };

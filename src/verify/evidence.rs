@@ -15,6 +15,8 @@ use crate::replay::cause_in;
 
 /// How far this machine's clock may go before Firehose's.
 const SKEW: SignedDuration = SignedDuration::from_hours(1);
+/// How many events of the log are read.
+const MOST_EVENTS: usize = 1_000;
 /// How many of the log's errors are told.
 const MOST_ERRORS: usize = 3;
 
@@ -60,9 +62,7 @@ impl Evidence {
     /// Returns what Firehose says about the record among the failed documents: then it is lost for sure. Reads the log of
     /// errors by the way.
     pub(super) async fn of_loss(&mut self, task: &Task<'_>, marker: &str) -> Option<String> {
-        if let Err(error) = self.read_log(task).await {
-            self.note_blind(&error);
-        }
+        self.look_at_the_log(task).await;
         let objects = match self.failed_objects(task).await {
             Ok(objects) => objects,
             Err(error) => {
@@ -115,20 +115,35 @@ impl Evidence {
         failed_since(&task.bucket, &task.layout, before(self.since)).await
     }
 
+    /// Reads what Firehose has logged since.
+    async fn look_at_the_log(&mut self, task: &Task<'_>) {
+        if let Err(error) = self.read_log(task).await {
+            self.note_blind(&error);
+        }
+    }
+
     async fn read_log(&mut self, task: &Task<'_>) -> Result<()> {
         let Some(log) = &task.error_log else { return Ok(()) };
-        let answer = task
+        let events = task
             .session
             .aws
             .logs
             .filter_log_events()
             .log_group_name(&log.group)
             .set_log_stream_names(Some(log.streams.clone()))
-            .start_time(self.since.as_millisecond())
-            .send()
-            .await
-            .map_err(|error| failure(&format!("log group {}", log.group), "logs:FilterLogEvents", error))?;
-        for event in answer.events() {
+            .start_time(self.since.as_millisecond());
+        // A page may be empty, and others follow it.
+        let mut pages = events.into_paginator().send();
+        let mut read = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page =
+                page.map_err(|error| failure(&format!("log group {}", log.group), "logs:FilterLogEvents", error))?;
+            read.extend(page.events.unwrap_or_default());
+            if read.len() >= MOST_EVENTS {
+                break;
+            }
+        }
+        for event in read {
             let message = event.message().unwrap_or_default();
             let told: serde_json::Value = serde_json::from_str(message).unwrap_or_default();
             let text = |key: &str| told[key].as_str().unwrap_or_default().to_owned();
@@ -175,7 +190,7 @@ impl Backups {
     }
 
     /// Looks through what has come since.
-    pub(super) async fn look(&mut self, task: &Task<'_>, report: &mut Report, began: Instant) {
+    pub(super) async fn look(&mut self, task: &Task<'_>, report: &mut Report, evidence: &mut Evidence, began: Instant) {
         if self.last.is_some_and(|(when, duration)| when.elapsed() < duration * 5) {
             return;
         }
@@ -186,7 +201,10 @@ impl Backups {
             Ok(Some(_)) => report.settle(Hop::Backup, State::Found, Some(began.elapsed()), written_every(task)),
             Ok(None) if began.elapsed() >= task.patience.backup => {
                 let after = took(began.elapsed().as_secs_f64());
-                report.settle(Hop::Backup, State::NotYet, None, format!("not there after {after}"));
+                evidence.look_at_the_log(task).await;
+                let hints = evidence.hints();
+                let hints = if hints.is_empty() { String::new() } else { format!(": {}", hints.join("; ")) };
+                report.settle(Hop::Backup, State::NotYet, None, format!("not there after {after}{hints}"));
             }
             Ok(None) => {}
             Err(ReadError::Object(why)) => report.settle(Hop::Backup, State::NotKnown, None, why),

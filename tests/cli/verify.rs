@@ -8,6 +8,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 
+use crate::account::REGION;
 use crate::recovery::{Stack, steady};
 
 /// Starts `ekk verify` and returns it once Firehose has taken the record.
@@ -142,6 +143,20 @@ fn a_document_that_may_not_be_removed_is_told() {
     let stack = Stack::instant("stack: logs\n");
     stack.account.control.deny("es:ESHttpDelete");
     stack.ekk(&["verify", "-q"]).with(1).says("is still in the index (ekk_verify: ").says("allow es:ESHttpDelete");
+}
+
+#[test]
+fn a_backup_that_may_not_be_written_is_told_in_firehose_s_words() {
+    let stack = Stack::instant("stack: logs\nbackup: { buffer: { seconds: 0, mib: 1 } }\n");
+    stack.account.control.world(|world| {
+        let role = world.iam.roles.get_mut(&format!("logs-firehose-{REGION}")).expect("a role");
+        for policy in role.grants.inline.values_mut() {
+            *policy = policy.replace("s3:PutObject", "s3:GetObjectAcl");
+        }
+    });
+    let ended = stack.ekk(&["verify", "--timeout", "3s"]).with(5);
+    let ended = ended.says("not in the backup yet").says("Firehose's error log says: S3.AccessDenied");
+    ended.says("The record is in the index and not in the backup yet; `ekk doctor ekk.yaml` says more.");
 }
 
 #[test]
