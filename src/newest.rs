@@ -48,7 +48,7 @@ pub enum Level {
 }
 
 /// All words for levels, those of other libraries too.
-const LEVELS: [(&str, Level); 10] = [
+const LEVELS: [(&str, Level); 17] = [
     ("TRACE", Level::Debug),
     ("DEBUG", Level::Debug),
     ("INFO", Level::Info),
@@ -56,10 +56,25 @@ const LEVELS: [(&str, Level); 10] = [
     ("WARNING", Level::Warning),
     ("WARN", Level::Warning),
     ("ERROR", Level::Error),
+    ("ERR", Level::Error),
+    ("SEVERE", Level::Error),
     ("CRITICAL", Level::Critical),
+    ("CRIT", Level::Critical),
     ("FATAL", Level::Critical),
+    ("ALERT", Level::Critical),
+    ("PANIC", Level::Critical),
+    ("DPANIC", Level::Critical),
+    ("EMERG", Level::Critical),
     ("EMERGENCY", Level::Critical),
 ];
+
+/// Levels as numbers, as bunyan and pino write them.
+const NUMBERS: [(&str, Level); 5] =
+    [("20", Level::Debug), ("30", Level::Info), ("40", Level::Warning), ("50", Level::Error), ("60", Level::Critical)];
+
+/// What a query may be made of.
+const QUERY_SYNTAX: &str =
+    "such as `timeout`, `\"connection refused\"`, `logger:shop AND NOT item:17`, `status:>=500`, `_exists_:exc_info`";
 
 /// Fields that hold a level: Python's, structlog's, and what others write.
 pub const LEVEL_FIELDS: [&str; 4] = ["levelname", "level", "severity", "log.level"];
@@ -106,7 +121,10 @@ impl Wanted {
             // A text field finds a word in any case, a keyword in its own, and a number (some libraries write one) would
             // fail the query where it is not lenient.
             let words = LEVELS.iter().filter(|(_, level)| level >= least).map(|(word, _)| *word);
-            let words: Vec<String> = words.flat_map(|word| [word.to_owned(), word.to_lowercase()]).collect();
+            let numbers = NUMBERS.iter().filter(|(_, level)| level >= least).map(|(number, _)| (*number).to_owned());
+            let capitalized = |word: &str| format!("{}{}", &word[..1], word[1..].to_lowercase());
+            let words = words.flat_map(|word| [word.to_owned(), word.to_lowercase(), capitalized(word)]);
+            let words: Vec<String> = words.chain(numbers).collect();
             let query = words.join(" OR ");
             filters.push(json!({"query_string": {"query": query, "fields": LEVEL_FIELDS, "lenient": true}}));
         }
@@ -155,7 +173,13 @@ pub async fn newest(
         Err(refusal) if refusal.cause == Cause::Other => {
             let searched = plane.search(indices, &body(filters, json!([by_arrival]), size)).await;
             // Where that fails as well, the sort was not the reason.
-            let Ok(searched) = searched else { return Err(refusal.into()) };
+            let Ok(searched) = searched else {
+                let error = Error::from(refusal);
+                return Err(match &wanted.query {
+                    Some(query) => error.hint(format!("is the --query right? it was: {query}")).hint(QUERY_SYNTAX),
+                    None => error,
+                });
+            };
             (searched, vec![format!("sorted by arrival, not by {time_field}: {}", refusal.error.message)])
         }
         Err(refusal) => return Err(refusal.into()),
@@ -339,7 +363,9 @@ mod tests {
         };
         let filters = wanted.filters("at");
         assert_eq!(filters[0], json!({"range": {"at": {"gte": 1000, "format": "epoch_millis"}}}));
-        let query = "CRITICAL OR critical OR FATAL OR fatal OR EMERGENCY OR emergency";
+        let query = "CRITICAL OR critical OR Critical OR CRIT OR crit OR Crit OR FATAL OR fatal OR Fatal OR ALERT OR alert OR Alert \
+             OR PANIC OR panic OR Panic OR DPANIC OR dpanic OR Dpanic OR EMERG OR emerg OR Emerg OR EMERGENCY OR emergency OR \
+             Emergency OR 60";
         let levels = json!({"query_string": {"query": query, "fields": LEVEL_FIELDS, "lenient": true}});
         assert_eq!(filters[1], levels);
         assert_eq!(filters[2], json!({"query_string": {"query": "a b", "lenient": true}}));

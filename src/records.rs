@@ -95,7 +95,7 @@ impl Records {
             whole("is empty")
         } else if start.starts_with(&[0xff, 0xfe]) || start.starts_with(&[0xfe, 0xff]) {
             whole("is UTF-16; records are UTF-8 (`iconv -f UTF-16 -t UTF-8` turns it)")
-        } else if start[..start.len().min(LOOKED_AT)].contains(&0) {
+        } else if is_binary(&start[..start.len().min(LOOKED_AT)]) {
             whole("is binary, not text")
         } else if is_array_of_objects(start) {
             whole("is one JSON array; a record is an object (`jq -c '.[]'` takes it apart)")
@@ -176,10 +176,12 @@ impl Records {
         line
     }
 
-    /// Takes an object of `length` bytes off the front of `ahead`, and the rest of its line where that is blank.
-    fn take_object(&mut self, length: usize) -> Vec<u8> {
+    /// Takes an object of `length` bytes off the front of `ahead`, what reaches to the end of a comma behind it, and the rest
+    /// of its line where that is blank.
+    fn take_object(&mut self, length: usize, comma: usize) -> Vec<u8> {
         self.scan = Scan::default();
         let mut object: Vec<u8> = self.ahead.drain(..length).collect();
+        self.ahead.drain(..comma);
         self.line += count_lines(&object);
         let blank = self.ahead.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\r')).count();
         if self.ahead.get(blank) == Some(&b'\n') {
@@ -202,22 +204,33 @@ impl Records {
                 self.take_line();
                 return Next::Nothing;
             }
-            Some(b'{') if may_be_object(&self.ahead[blank..]) => match self.scan.go_on(&self.ahead[blank..]) {
+            Some(b'{') => match self.scan.go_on(&self.ahead[blank..]) {
                 Scanned::Ends(end) => match std::str::from_utf8(&self.ahead[blank..blank + end]) {
                     Ok(text) if serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok() => {
-                        self.ahead.drain(..blank);
-                        return Next::Step(self.record(end));
+                        match what_follows(&self.ahead[blank + end..]) {
+                            // A line that only begins with an object is a line.
+                            Follows::Text if !text.contains('\n') => {}
+                            Follows::Text => {
+                                self.ahead.drain(..blank);
+                                return Next::Step(self.record(end, 0));
+                            }
+                            Follows::NoText { comma } => {
+                                self.ahead.drain(..blank);
+                                return Next::Step(self.record(end, comma));
+                            }
+                        }
                     }
-                    // Its braces match and it is no JSON: its first line is text.
+                    // It has the form of an object and is no JSON: its first line is text.
                     Ok(_) => {}
                     Err(error) => {
                         let (line, byte) = (Some(self.line), error.valid_up_to() + 1);
                         self.ahead.drain(..blank);
-                        self.take_object(end);
+                        self.take_object(end, 0);
                         let why = format!("byte {byte} of the JSON object that begins here is not UTF-8");
                         return Next::Step(Step::Fault { line, why });
                     }
                 },
+                Scanned::None => {}
                 Scanned::Breaks(end) => return Next::Step(self.unended(blank + end)),
                 Scanned::Open if self.state == State::Drained || self.ahead.len() > LARGEST_OBJECT => {
                     return Next::Step(self.unended(self.ahead.len()));
@@ -238,7 +251,7 @@ impl Records {
         let first = self.line;
         self.began = first;
         let behind = self.ahead.len() - end;
-        self.take_line();
+        let begin = self.take_line();
         while self.ahead.len() > behind {
             let length = self.ahead.iter().position(|byte| *byte == b'\n').unwrap_or(self.ahead.len());
             let with_break = (length + 1).min(self.ahead.len());
@@ -248,14 +261,18 @@ impl Records {
             self.take_line();
         }
         let last = self.line - 1;
+        if last == first && begin.trim_ascii() == b"{" {
+            // A brace alone begins many a thing.
+            return self.plain(first, begin);
+        }
         let rest = if last > first { format!(" (lines {first} to {last})") } else { String::new() };
         Step::Fault { line: Some(first), why: format!("the JSON object that begins here does not end{rest}") }
     }
 
-    fn record(&mut self, length: usize) -> Step {
+    fn record(&mut self, length: usize, comma: usize) -> Step {
         let line = self.line;
         self.began = line;
-        let mut record = self.take_object(length);
+        let mut record = self.take_object(length, comma);
         record.push(b'\n');
         if record.len() > LARGEST_RECORD { too_long(line, record.len()) } else { Step::Record(record) }
     }
@@ -268,6 +285,8 @@ impl Records {
                 return Step::Fault { line: Some(line), why: format!("byte {column} of the line is not UTF-8") };
             }
         };
+        // A log that was cut while it was written begins with a hole.
+        let text = text.trim_matches('\0');
         if text.contains('\0') {
             return Step::Fault { line: Some(line), why: "is binary, not text".to_owned() };
         }
@@ -361,9 +380,33 @@ fn count_lines(bytes: &[u8]) -> u64 {
     bytes.iter().filter(|byte| **byte == b'\n').count() as u64
 }
 
-/// Tells whether a text that begins with a brace can be an object: a quote or the end follows, as far as it was read.
-fn may_be_object(text: &[u8]) -> bool {
-    text.iter().skip(1).find(|byte| !byte.is_ascii_whitespace()).is_none_or(|byte| matches!(byte, b'"' | b'}'))
+/// What stands behind an object on its last line.
+enum Follows {
+    /// Nothing, or another object; a comma between the two ends here.
+    NoText { comma: usize },
+    /// Something else.
+    Text,
+}
+
+fn what_follows(rest: &[u8]) -> Follows {
+    let blank = |from: usize| rest[from..].iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\r')).count();
+    let mut at = blank(0);
+    let mut comma = 0;
+    if rest.get(at) == Some(&b',') {
+        comma = at + 1;
+        at = comma + blank(comma);
+    }
+    match rest.get(at) {
+        None | Some(b'\n' | b'{') => Follows::NoText { comma },
+        Some(_) => Follows::Text,
+    }
+}
+
+/// Tells whether the beginning of a file is no text. Holes alone, which a log has that was cut while it was written, make it
+/// none.
+fn is_binary(start: &[u8]) -> bool {
+    let is_control = |byte: &u8| matches!(byte, 0x01..=0x08 | 0x0e..=0x1a | 0x1c..=0x1f);
+    start.contains(&0) && (start.iter().any(is_control) || start.iter().all(|byte| *byte == 0))
 }
 
 /// An array whose first element is an object, and no log line such as `[2026-11-24] started`.
@@ -378,18 +421,44 @@ fn goes_on_with(line: &[u8]) -> bool {
         || line.iter().all(|byte| matches!(byte, b'}' | b']' | b',' | b'\r'))
 }
 
-/// Looks for the end of an object by its brackets, line for line as the text grows.
+/// Follows the form of a JSON object, line for line as the text grows, until it ends or can be none. What stands within
+/// strings and numbers is not looked at.
 #[derive(Clone, Debug, Default)]
 struct Scan {
     at: usize,
     /// The brackets that are open, outermost first.
     open: Vec<u8>,
-    /// The last byte that is neither blank nor in a string.
-    before: u8,
+    due: Due,
+    within: Within,
     /// Where the line begins that was reached, after the first one.
     line: Option<usize>,
-    is_string: bool,
-    is_escaped: bool,
+}
+
+/// What may come next, beside blanks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Due {
+    #[default]
+    Value,
+    /// A value, or the end of the list.
+    FirstValue,
+    Key,
+    /// A key, or the end of the object.
+    FirstKey,
+    Colon,
+    /// A comma, or the end of what is open.
+    Comma,
+}
+
+/// In what more than one byte long the scan is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Within {
+    #[default]
+    Nothing,
+    String,
+    /// Behind a backslash in a string.
+    Escape,
+    /// A number, `true`, `false` or `null`.
+    Word,
 }
 
 /// What a scan has found.
@@ -398,6 +467,8 @@ enum Scanned {
     Ends(usize),
     /// It may go on for more lines.
     Open,
+    /// The first line is none of an object.
+    None,
     /// It cannot go on beyond the line that ends here.
     Breaks(usize),
 }
@@ -407,52 +478,57 @@ impl Scan {
     fn go_on(&mut self, text: &[u8]) -> Scanned {
         for byte in text.iter().skip(self.at) {
             self.at += 1;
-            if self.is_string {
-                match byte {
-                    // JSON has no line break in a string.
-                    b'\n' => return Scanned::Breaks(self.at),
-                    _ if self.is_escaped => self.is_escaped = false,
-                    b'\\' => self.is_escaped = true,
-                    b'"' => self.is_string = false,
-                    _ => {}
-                }
-                continue;
-            }
-            match byte {
-                b'\n' => {
-                    self.line = Some(self.at);
-                    continue;
-                }
-                b' ' | b'\t' | b'\r' => continue,
-                b'"' => self.is_string = true,
-                b'{' | b'[' => {
-                    if let Some(line) = self.line
-                        && !self.may_open()
-                    {
-                        return Scanned::Breaks(line);
-                    }
-                    self.open.push(*byte);
-                }
-                b'}' | b']' => {
-                    self.open.pop();
-                    if self.open.is_empty() {
-                        return Scanned::Ends(self.at);
+            match (self.within, byte) {
+                // JSON has no line break in a string.
+                (Within::String | Within::Escape, b'\n') => return Scanned::Breaks(self.at),
+                (Within::Escape, _) => self.within = Within::String,
+                (Within::String, b'\\') => self.within = Within::Escape,
+                (Within::String, b'"') => self.within = Within::Nothing,
+                (Within::String, _) => {}
+                (Within::Word, b'a'..=b'z' | b'0'..=b'9' | b'E' | b'+' | b'-' | b'.') => {}
+                (Within::Word | Within::Nothing, byte) => {
+                    self.within = Within::Nothing;
+                    match byte {
+                        b'\n' => self.line = Some(self.at),
+                        b' ' | b'\t' | b'\r' => {}
+                        byte if !self.take(*byte) => return self.line.map_or(Scanned::None, Scanned::Breaks),
+                        _ if self.open.is_empty() => return Scanned::Ends(self.at),
+                        _ => {}
                     }
                 }
-                _ => {}
             }
-            self.before = *byte;
         }
         Scanned::Open
     }
 
-    /// Tells whether a value may begin here.
-    fn may_open(&self) -> bool {
-        match self.open.last() {
-            Some(b'[') => matches!(self.before, b'[' | b','),
-            Some(_) => self.before == b':',
-            None => true,
-        }
+    /// Takes a byte where none is left to be read; returns whether it may stand there.
+    fn take(&mut self, byte: u8) -> bool {
+        let in_object = self.open.last() == Some(&b'{');
+        (self.due, self.within) = match (self.due, byte) {
+            (Due::Value | Due::FirstValue, b'{') => {
+                self.open.push(byte);
+                (Due::FirstKey, Within::Nothing)
+            }
+            (Due::Value | Due::FirstValue, b'[') => {
+                self.open.push(byte);
+                (Due::FirstValue, Within::Nothing)
+            }
+            (Due::Value | Due::FirstValue, b'"') => (Due::Comma, Within::String),
+            (Due::Value | Due::FirstValue, b't' | b'f' | b'n' | b'-' | b'0'..=b'9') => (Due::Comma, Within::Word),
+            (Due::Key | Due::FirstKey, b'"') => (Due::Colon, Within::String),
+            (Due::Colon, b':') => (Due::Value, Within::Nothing),
+            (Due::Comma, b',') => (if in_object { Due::Key } else { Due::Value }, Within::Nothing),
+            (Due::Comma | Due::FirstKey, b'}') if in_object => {
+                self.open.pop();
+                (Due::Comma, Within::Nothing)
+            }
+            (Due::Comma | Due::FirstValue, b']') if !in_object => {
+                self.open.pop();
+                (Due::Comma, Within::Nothing)
+            }
+            _ => return false,
+        };
+        true
     }
 }
 
@@ -548,6 +624,25 @@ mod tests {
             told("a\n{\"b\":\n1\n"),
             [plain("a"), "2: the JSON object that begins here does not end".to_owned(), plain("1")]
         );
+        assert_eq!(
+            told("{\"id\":5} processed in 3 ms\n{\"a\":1},\n{\"b\":2} , {\"c\":3}\n"),
+            [
+                plain("{\"id\":5} processed in 3 ms"),
+                "{\"a\":1}\n".to_owned(),
+                "{\"b\":2}\n".to_owned(),
+                "{\"c\":3}\n".to_owned()
+            ]
+        );
+        // Such a line waits for nothing that follows.
+        assert_eq!(
+            told("{\"user\": bob logged in\nnext\n{\"a\": 1,\nheld\n"),
+            [
+                plain("{\"user\": bob logged in"),
+                plain("next"),
+                "3: the JSON object that begins here does not end".to_owned(),
+                plain("held")
+            ]
+        );
         assert_eq!(told("{\n  \"a\": [\n    1,"), ["1: the JSON object that begins here does not end (lines 1 to 3)"]);
     }
 
@@ -603,6 +698,8 @@ mod tests {
             ["-: is one JSON array; a record is an object (`jq -c '.[]'` takes it apart)"]
         );
         assert_eq!(told("\u{feff}a\n"), [plain("a")]);
+        assert_eq!(told("\0\0\0a\nb\0c\nd\n"), [plain("a"), "2: is binary, not text".to_owned(), plain("d")]);
+        assert_eq!(told("\0\0\0"), ["-: is binary, not text"]);
     }
 
     #[test]

@@ -65,6 +65,12 @@ impl Batch {
         self.records.len()
     }
 
+    /// Returns the last record.
+    #[must_use]
+    pub fn last(&self) -> Option<&Shipment> {
+        self.records.last()
+    }
+
     /// Returns the first record.
     #[must_use]
     pub fn first(&self) -> Option<&Shipment> {

@@ -17,6 +17,7 @@ use super::{mention, prepare, print, print_json, tell};
 use crate::bytes::Bytes;
 use crate::cli::{Format, Put, Talk};
 use crate::error::{Error, ErrorKind, Exit, Result};
+use crate::local;
 use crate::located::Depth;
 use crate::records::{Records, Step};
 use crate::render::{BAD, BOLD, counted, took};
@@ -63,7 +64,8 @@ pub(super) async fn run(args: Put, talk: Talk) -> Result<Exit> {
     }
     if sum.records > 0 {
         let flags = prepare::flags(&args.place);
-        mention(talk, &format!("They can be found {}: ekk logs{flags} {}\n", within(&stream), opened.word));
+        let second = if opened.header.local.is_some() { local::buffered_second() } else { Duration::from_secs(1) };
+        mention(talk, &format!("They can be found {}: ekk logs{flags} {}\n", within(&stream, second), opened.word));
     }
     match end {
         End::Interrupted => Ok(Exit::Interrupted),
@@ -138,6 +140,8 @@ struct Sum {
     bytes: u64,
     again: u64,
     faults: u64,
+    /// Records of the batch that was on its way at an interrupt.
+    unknown: u64,
     listed: Vec<Value>,
 }
 
@@ -154,6 +158,8 @@ struct Shipping<'a> {
     sum: Sum,
     bar: ProgressBar,
     read: Arc<AtomicU64>,
+    /// Source and line of the last record that was sent.
+    last: Option<(usize, u64)>,
 }
 
 /// What the reading thread says: of which source, at which line.
@@ -166,7 +172,7 @@ struct Said {
 impl<'a> Shipping<'a> {
     fn new(opened: &'a prepare::Opened, stream: &'a str, sources: &'a [Source], talk: Talk) -> Self {
         let read = Arc::new(AtomicU64::new(0));
-        Self { opened, stream, sources, sum: Sum::default(), bar: bar(sources, talk), read }
+        Self { opened, stream, sources, sum: Sum::default(), bar: bar(sources, talk), read, last: None }
     }
 
     async fn run(&mut self) -> End {
@@ -213,15 +219,19 @@ impl<'a> Shipping<'a> {
             return None;
         }
         let first = batch.first().cloned();
+        let last = batch.last().map(|shipment| (shipment.source, shipment.line));
         let sent = batch.len() as u64;
         let shipped = tokio::select! {
             shipped = ship::batch(&self.opened.session, self.stream, batch) => shipped,
             () = interrupted => {
                 if let Some(Shipment { source, line, .. }) = first {
-                    let why = format!("interrupted: of {} from here on it is not known whether Firehose took them",
-                        counted(usize::try_from(sent).unwrap_or(usize::MAX), "record", "records"));
-                    self.fault(source, Some(line), &why);
-                    self.sum.faults += sent - 1;
+                    let records = counted(usize::try_from(sent).unwrap_or(usize::MAX), "record", "records");
+                    let why = format!(
+                        "interrupted: of {records} from here on it is not known whether Firehose took them; what follows them \
+                         was not sent"
+                    );
+                    self.note(source, Some(line), &why);
+                    self.sum.unknown = sent;
                 }
                 return Some(End::Interrupted);
             }
@@ -234,6 +244,9 @@ impl<'a> Shipping<'a> {
             self.fault(source, Some(line), &format!("refused by Firehose: {why}"));
         }
         self.bar.set_message(format!("{} records", self.sum.records));
+        if given_up.is_none() {
+            self.last = last;
+        }
         let (left, error) = given_up?;
         if let Some(Shipment { source, line, .. }) = left.first() {
             self.fault(*source, Some(*line), "was not sent, nor was what follows");
@@ -243,19 +256,30 @@ impl<'a> Shipping<'a> {
     }
 
     fn interrupted(&mut self, batch: Batch) -> End {
-        if let Some(Shipment { source, line, .. }) = batch.first() {
-            let (source, line) = (*source, *line);
-            self.fault(source, Some(line), "interrupted: was not sent, nor was what follows");
-            self.sum.faults += batch.len() as u64 - 1;
+        match (batch.first(), self.last) {
+            (Some(Shipment { source, line, .. }), _) => {
+                let (source, line) = (*source, *line);
+                self.fault(source, Some(line), "interrupted: was not sent, nor was what follows");
+                self.sum.faults += batch.len() as u64 - 1;
+            }
+            // What was read behind it may be half an object still.
+            (None, Some((source, line))) => {
+                self.note(source, Some(line), "interrupted: this was the last that was sent");
+            }
+            (None, None) => {}
         }
         End::Interrupted
     }
 
     fn fault(&mut self, source: usize, line: Option<u64>, why: &str) {
+        self.sum.faults += 1;
+        self.note(source, line, why);
+    }
+
+    fn note(&mut self, source: usize, line: Option<u64>, why: &str) {
         let name = self.sources.get(source).map(Source::name).unwrap_or_default();
         let place = line.map_or_else(|| name.clone(), |line| format!("{name}:{line}"));
         self.bar.suspend(|| tell(&format!("{BAD}{place}{BAD:#}: {why}\n")));
-        self.sum.faults += 1;
         if self.sum.listed.len() < LISTED {
             self.sum.listed.push(json!({"source": name, "line": line, "why": why}));
         }
@@ -338,9 +362,10 @@ fn bar(sources: &[Source], talk: Talk) -> ProgressBar {
 }
 
 /// After which time a record is found, by the stream's buffer.
-fn within(stream: &Observed<StreamSettings>) -> String {
+fn within(stream: &Observed<StreamSettings>, second: Duration) -> String {
     let buffer = &stream.settings.buffer;
-    format!("after {} s or {} MiB, as the stream buffers", buffer.seconds, buffer.mib)
+    let seconds = (second * buffer.seconds).as_secs();
+    format!("after {seconds} s or {} MiB, as the stream buffers", buffer.mib)
 }
 
 fn summary(sum: &Sum, stream: &str, seconds: f64) -> String {
@@ -350,6 +375,9 @@ fn summary(sum: &Sum, stream: &str, seconds: f64) -> String {
     if sum.again > 0 {
         text.push_str(&format!("; {} sent again", sum.again));
     }
+    if sum.unknown > 0 {
+        text.push_str(&format!("; {BAD}of {} it is not known{BAD:#}", sum.unknown));
+    }
     if sum.faults > 0 {
         text.push_str(&format!("; {BAD}{} not sent{BAD:#}", sum.faults));
     }
@@ -357,7 +385,7 @@ fn summary(sum: &Sum, stream: &str, seconds: f64) -> String {
 }
 
 fn summary_json(sum: &Sum, stack: &str, stream: &str, seconds: f64) -> Value {
-    let Sum { records, bytes, again, faults, listed } = sum;
+    let Sum { records, bytes, again, faults, unknown, listed } = sum;
     json!({
         "format": crate::plan::FORMAT,
         "stack": stack,
@@ -366,6 +394,7 @@ fn summary_json(sum: &Sum, stack: &str, stream: &str, seconds: f64) -> Value {
         "bytes": bytes,
         "sent_again": again,
         "not_sent": faults,
+        "not_known": unknown,
         "faults": listed,
         "seconds": seconds,
     })

@@ -1,10 +1,14 @@
 //! The commands that ship, show and list logs, from a stack that is up: by its file and by its name alone.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::Stdio;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::{Value, json};
 
 use crate::account::{Account, REGION};
+use crate::recovery::until;
 
 /// A stack named `shop` that is up, seen from a folder without its file.
 fn shop() -> Account {
@@ -101,6 +105,52 @@ fn what_follows_is_shown_once_and_late_times_are_no_hindrance() {
 }
 
 #[test]
+fn what_was_read_and_not_sent_is_told_at_an_interrupt() {
+    let account = shop();
+    let mut child = account.place.start(account.place.binary(&["put", "shop"]).stdin(Stdio::piped()));
+    let mut input = child.stdin.take().expect("a pipe");
+    input.write_all(b"before\n{\"user\": bob\nnext\n{\"a\": 1,\n").expect("it reads");
+    // What has the form of no object waits for nothing; the last line may be half of one.
+    until(|| account.count("PutRecordBatch") > 0);
+    kill(Pid::from_raw(i32::try_from(child.id()).expect("a process")), Signal::SIGINT).expect("it runs");
+    let ended = account.place.end(child).with(130);
+    drop(input);
+    // The answer may have been on its way still.
+    let is_known = ended.out.contains("Put 3 records, ");
+    let told = if is_known {
+        "3: interrupted: this was the last that was sent"
+    } else {
+        "1: interrupted: of 3 records from here"
+    };
+    ended.complains(&format!("standard input:{told}"));
+}
+
+#[test]
+fn the_words_of_every_library_are_levels() {
+    let account = shop();
+    let line = |number: u32, field: &str, level: Value| {
+        format!("{}\n", json!({"asctime": format!("2026-11-24T10:00:{number:02}Z"), field: level, "number": number}))
+    };
+    let words = [
+        json!("err"),
+        json!("Error"),
+        json!("SEVERE"),
+        json!("panic"),
+        json!("Fatal"),
+        json!("info"),
+        json!("Warning"),
+    ];
+    let text: String = (1..).zip(words).map(|(number, word)| line(number, "level", word)).collect();
+    account.place.write("app.log", text + &line(8, "severity", json!("ALERT")));
+    account.place.ekk(&["put", "shop", "app.log"]).with(0);
+    let errors = logs_until(&account, &["logs", "shop", "--level", "error"], "number=8");
+    let found: Vec<&str> = errors.lines().filter_map(|line| line.split("number=").nth(1)).collect();
+    assert_eq!(found, ["1", "2", "3", "4", "5", "8"]);
+    account.place.ekk(&["logs", "shop", "--level", "warn"]).with(0).says("number=7");
+    account.place.ekk(&["logs", "shop", "--query", "\""]).with(1).complains("is the --query right? it was: \"");
+}
+
+#[test]
 fn a_reader_that_goes_is_no_failure() {
     let account = shop();
     account.place.ekk_reading(&["put", "shop"], "hello\n").with(0);
@@ -109,6 +159,12 @@ fn a_reader_that_goes_is_no_failure() {
     drop(child.stdout.take());
     let ended = account.place.end(child).with(0);
     assert_eq!(ended.err, "");
+    for words in [&["list"][..], &["status", "shop"], &["doctor", "shop", "-o", "json"], &["replay", "shop", "-q"]] {
+        let mut child = account.place.start(&mut account.place.binary(words));
+        drop(child.stdout.take());
+        let ended = account.place.end(child).with(0);
+        assert_eq!(ended.err, "", "{words:?}");
+    }
 }
 
 #[test]
