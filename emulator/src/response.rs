@@ -5,7 +5,10 @@ use http::Method;
 use quick_xml::escape::escape;
 use serde_json::{Value, json};
 
-use crate::request::{Request, Service};
+use crate::{
+    query::is_in_xml,
+    request::{Request, Service},
+};
 
 /// An answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,8 +75,8 @@ pub fn error(request: &Request, status: u16, code: &str, message: &str) -> Respo
                 status,
                 &format!(
                     "<ErrorResponse xmlns=\"{namespace}\"><Error><Type>{kind}</Type><Code>{}</Code><Message>{}</Message></Error><RequestId>{}</RequestId></ErrorResponse>",
-                    escape(code),
-                    escape(message),
+                    said(code),
+                    said(message),
                     request.id
                 ),
             )
@@ -84,8 +87,8 @@ pub fn error(request: &Request, status: u16, code: &str, message: &str) -> Respo
             status,
             &format!(
                 "<Error><Code>{}</Code><Message>{}</Message><RequestId>{}</RequestId><HostId>emulator</HostId></Error>",
-                escape(code),
-                escape(message),
+                said(code),
+                said(message),
                 request.id
             ),
         ),
@@ -97,6 +100,12 @@ pub fn error(request: &Request, status: u16, code: &str, message: &str) -> Respo
         }
         Service::Domain => Response::json(status, &json!({ "Message": message })).with_header("x-amzn-errortype", code),
     }
+}
+
+/// A text of an error in XML. What XML cannot hold is replaced, so that every error can be read.
+fn said(text: &str) -> String {
+    let readable = |character| if is_in_xml(character) { character } else { char::REPLACEMENT_CHARACTER };
+    escape(text.chars().map(readable).collect::<String>()).into_owned()
 }
 
 /// An operation that the service does not have.

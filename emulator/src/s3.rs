@@ -16,6 +16,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
+    query::{element, with_references},
     request::{Caller, Request, decode},
     response::{self, Failure, Response},
     table::{Stored, Table},
@@ -434,7 +435,7 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
 fn to_xml<T: Serialize>(root: &str, value: &T) -> Result<String, Failure> {
     let text = quick_xml::se::to_string_with_root(root, value)
         .map_err(|error| Failure::new(500, "InternalError", error.to_string()))?;
-    Ok(text.replacen(&format!("<{root}"), &format!("<{root} xmlns=\"{NAMESPACE}\""), 1))
+    Ok(with_references(&text.replacen(&format!("<{root}"), &format!("<{root} xmlns=\"{NAMESPACE}\""), 1)))
 }
 
 fn malformed_xml() -> Failure {

@@ -226,6 +226,21 @@ fn iam_answers_in_its_own_form() {
 }
 
 #[test]
+fn an_error_in_xml_can_be_read_whatever_the_request_holds() {
+    let answer = iam("Action=GetRole&RoleName=%01%00%0B%EF%BF%BF%09");
+    let shown = "Value &apos;\u{fffd}\u{fffd}\u{fffd}\u{fffd}\t&apos; at &apos;roleName&apos;";
+    assert!(answer.contains(shown), "{answer}");
+    let mut builder = http::Request::builder().method("GET").uri("/b?versions&max-keys=%01");
+    builder = builder.header("x-amz-date", "20260101T000000Z").header(
+        "authorization",
+        "AWS4-HMAC-SHA256 Credential=AKIA/20260101/eu-west-1/s3/aws4_request, SignedHeaders=host, Signature=00",
+    );
+    let (parts, ()) = builder.body(()).unwrap().into_parts();
+    let answer = refused(&Request::read(parts, Bytes::new()));
+    assert!(answer.contains("Provided value of max-keys") && !answer.contains('\u{1}'), "{answer}");
+}
+
+#[test]
 fn s3_has_codes_of_its_own() {
     assert_eq!(
         s3("PUT", "/b?tagging", &[], "<Tagging><TagSet><Tag><Key>a</Key></Tag></TagSet></Tagging>"),

@@ -102,6 +102,68 @@ async fn a_bucket_is_redirected_to_its_region() {
     assert_eq!(answer.headers().get("x-amz-bucket-region"), Some("eu-west-1"));
 }
 
+/// A call with headers and a body that no SDK sends, signed for a region.
+async fn signed(emulator: &Emulator, region: &str, method: &str, target: &str, headers: &str, body: &[u8]) -> String {
+    let head = format!(
+        "{method} {target} HTTP/1.1\r\nhost: x\r\nconnection: close\r\nx-amz-date: 20260101T000000Z\r\n\
+         x-amz-content-sha256: UNSIGNED-PAYLOAD\r\ncontent-length: {}\r\nauthorization: AWS4-HMAC-SHA256 \
+         Credential=AKIA/20260101/{region}/s3/aws4_request, SignedHeaders=host, Signature=00\r\n{headers}\r\n",
+        body.len()
+    );
+    // Each character below U+0100 is one byte, so that a header can hold what is no UTF-8.
+    let head: Vec<u8> = head.chars().map(|character| u8::try_from(character).unwrap()).collect();
+    crate::server::raw_bytes(emulator, &[&head, body].concat()).await
+}
+
+#[tokio::test]
+async fn a_key_that_xml_cannot_hold_is_a_reference_or_url_encoded() {
+    let emulator = emulator().await;
+    create(&client(&emulator)).await;
+    version(&client(&emulator)).await;
+    let get = |target: &'static str| signed(&emulator, "eu-west-1", "GET", target, "", b"");
+    for target in ["/logs/a%01b/c%0D+%C3%BC%20", "/logs/a%01b/d"] {
+        let answer = signed(&emulator, "eu-west-1", "PUT", target, "", b"x").await;
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    }
+    let answer = signed(&emulator, "eu-west-1", "POST", "/logs/a%01u?uploads", "", b"").await;
+    assert!(answer.contains("<Key>a&#x1;u</Key>"), "{answer}");
+
+    let plain = get("/logs?list-type=2").await;
+    assert!(plain.contains("<Key>a&#x1;b/c&#13;+ü </Key>") && !plain.contains('\u{1}'), "{plain}");
+    let plain = get("/logs?versions&delimiter=/").await;
+    assert!(plain.contains("<CommonPrefixes><Prefix>a&#x1;b/</Prefix></CommonPrefixes>"), "{plain}");
+    let plain = get("/logs?uploads&prefix=a%01").await;
+    assert!(plain.contains("<Prefix>a&#x1;</Prefix>") && plain.contains("<Key>a&#x1;u</Key>"), "{plain}");
+
+    let url = get("/logs?list-type=2&encoding-type=url&prefix=a%01&start-after=a%01").await;
+    for part in [
+        "<Key>a%01b/c%0D%2B%C3%BC+</Key>",
+        "<Prefix>a%01</Prefix>",
+        "<StartAfter>a%01</StartAfter>",
+        "<EncodingType>url</EncodingType>",
+    ] {
+        assert!(url.contains(part), "{part}: {url}");
+    }
+    let url = get("/logs?versions&encoding-type=url&delimiter=%01&max-keys=1").await;
+    for part in
+        ["<Delimiter>%01</Delimiter>", "<CommonPrefixes><Prefix>a%01</Prefix>", "<EncodingType>url</EncodingType>"]
+    {
+        assert!(url.contains(part), "{part}: {url}");
+    }
+    let url = get("/logs?versions&encoding-type=url&max-keys=1&key-marker=a%01").await;
+    assert!(url.contains("<KeyMarker>a%01</KeyMarker>"), "{url}");
+    assert!(url.contains("<NextKeyMarker>a%01b/c%0D%2B%C3%BC+</NextKeyMarker>"), "{url}");
+    let url = get("/logs?uploads&encoding-type=url&prefix=a%01&key-marker=a%01").await;
+    for part in
+        ["<Key>a%01u</Key>", "<Prefix>a%01</Prefix>", "<KeyMarker>a%01</KeyMarker>", "<EncodingType>url</EncodingType>"]
+    {
+        assert!(url.contains(part), "{part}: {url}");
+    }
+    assert!(get("/logs?uploads&encoding-type=xml").await.contains("<Code>InvalidArgument</Code>"));
+    let missing = get("/logs/a%01b?acl%01").await;
+    assert!(missing.starts_with("HTTP/1.1 ") && !missing.contains('\u{1}'), "{missing}");
+}
+
 #[tokio::test]
 async fn names_that_s3_refuses_are_refused() {
     let emulator = emulator().await;
