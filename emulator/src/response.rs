@@ -201,6 +201,18 @@ pub fn unsigned(request: &Request) -> Response {
     }
 }
 
+/// The answer to a header that cannot be read: taken for absent, a condition or an owner in it would not hold anything.
+#[must_use]
+pub fn unreadable_header(request: &Request, name: &str) -> Response {
+    let code = match request.service {
+        Service::Iam | Service::Sts => "ValidationError",
+        Service::S3 => "InvalidArgument",
+        Service::Logs | Service::Tagging | Service::Firehose => "SerializationException",
+        Service::OpenSearch | Service::Domain | Service::Browser | Service::Unknown => "ValidationException",
+    };
+    error(request, 400, code, &format!("the header {name} is not UTF-8"))
+}
+
 /// The answer to a signature that lacks a part.
 #[must_use]
 pub fn malformed_signature(request: &Request) -> Response {

@@ -6,7 +6,10 @@ use md5::{Digest as _, Md5};
 use sha2::Sha256;
 
 use super::is_signed_in_header;
-use crate::{request::Request, response::Failure};
+use crate::{
+    request::{Request, as_text},
+    response::Failure,
+};
 
 /// The checksum headers whose algorithms are known here.
 pub(super) const CHECKSUMS: [&str; 4] =
@@ -41,10 +44,8 @@ pub(crate) fn read(request: &Request) -> Result<Bytes, Failure> {
     {
         return Err(bad_digest("Content-MD5"));
     }
-    let in_headers = request
-        .headers
-        .iter()
-        .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())));
+    let in_headers =
+        request.headers.iter().filter_map(|(name, value)| Some((name.as_str().to_owned(), as_text(value)?.to_owned())));
     for (name, expected) in in_headers.chain(trailers) {
         let Some(algorithm) = name.strip_prefix("x-amz-checksum-") else {
             continue;

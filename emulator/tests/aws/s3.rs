@@ -116,6 +116,34 @@ async fn signed(emulator: &Emulator, region: &str, method: &str, target: &str, h
 }
 
 #[tokio::test]
+async fn a_header_with_other_bytes_than_ascii_is_not_taken_for_absent() {
+    let emulator = emulator().await;
+    create(&client(&emulator)).await;
+    put(&client(&emulator), "k", b"x").await;
+    let call = |method: &'static str, target: &'static str, header: String| {
+        let emulator = &emulator;
+        async move {
+            let answer = signed(emulator, "eu-west-1", method, target, &format!("{header}\r\n"), b"").await;
+            answer.get(9..12).unwrap_or_default().parse::<u16>().unwrap()
+        }
+    };
+    // é in Latin-1, which is no UTF-8, and in UTF-8.
+    for e in ["\u{e9}", "\u{c3}\u{a9}"] {
+        assert_eq!(call("PUT", "/logs/new", format!("x-amz-acl: {e}")).await, 400);
+        assert!(matches!(call("PUT", "/logs/k", format!("if-none-match: {e}")).await, 400 | 501));
+        assert!(matches!(call("PUT", "/logs/k", format!("x-amz-meta-who: {e}")).await, 400 | 501));
+        assert!(matches!(call("DELETE", "/logs/k", format!("if-match: \"{e}\"")).await, 400 | 412));
+        let owner = format!("x-amz-expected-bucket-owner: 000000000000{e}");
+        assert!(matches!(call("DELETE", "/logs/k", owner).await, 400 | 403));
+        assert_eq!(call("PUT", "/logs/k", format!("x-amz-checksum-crc32: {e}")).await, 400);
+        assert_eq!(call("GET", "/logs/k", format!("user-agent: {e}")).await, 200);
+    }
+    let kept = client(&emulator).get_object().bucket("logs").key("k").send().await.unwrap();
+    assert_eq!(kept.body.collect().await.unwrap().into_bytes(), "x");
+    assert_eq!(code(client(&emulator).head_object().bucket("logs").key("new").send().await), "NotFound");
+}
+
+#[tokio::test]
 async fn a_key_that_xml_cannot_hold_is_a_reference_or_url_encoded() {
     let emulator = emulator().await;
     create(&client(&emulator)).await;
