@@ -119,7 +119,8 @@ fn dechunk(request: &Request) -> Result<(Bytes, Trailers), Failure> {
     loop {
         let line = take_line(&mut rest).ok_or_else(incomplete)?;
         let length = line.split(';').next().unwrap_or_default();
-        let length = usize::from_str_radix(length.trim(), 16).map_err(|_| incomplete())?;
+        let length = Some(length.trim()).filter(|length| !length.starts_with('+')).ok_or_else(incomplete)?;
+        let length = usize::from_str_radix(length, 16).map_err(|_| incomplete())?;
         if length == 0 {
             break;
         }

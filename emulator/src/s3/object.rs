@@ -387,7 +387,11 @@ fn read_range(range: &str, size: usize) -> Result<(usize, usize), Failure> {
     let unsatisfiable = || Failure::new(416, "InvalidRange", "The requested range is not satisfiable");
     let (first, last) =
         range.strip_prefix("bytes=").and_then(|range| range.split_once('-')).ok_or_else(unsatisfiable)?;
-    let number = |text: &str| text.parse::<usize>().map_err(|_| unsatisfiable());
+    // Rust's own parser takes a plus sign.
+    let number = |text: &str| match text.parse::<usize>() {
+        Ok(number) if !text.starts_with('+') => Ok(number),
+        Ok(_) | Err(_) => Err(unsatisfiable()),
+    };
     let (first, end) = match (first, last) {
         ("", suffix) => (size.saturating_sub(number(suffix)?), size),
         (first, "") => (number(first)?, size),
