@@ -76,6 +76,21 @@ pub(crate) fn merge(options: &mut Options, request: &Options) {
     }
 }
 
+/// Refuses what a request says of a volume whose type has no such thing. What a domain keeps of an earlier type goes with it.
+pub(crate) fn check_volume(options: &Options, request: &Options) -> Result<(), Failure> {
+    let member = |options: &Options, name: &str| {
+        options.get("EBSOptions").and_then(|volumes| volumes.get(name)).filter(|value| !value.is_null()).cloned()
+    };
+    let kind = member(options, "VolumeType").unwrap_or_else(|| json!("gp2"));
+    let kind = kind.as_str().unwrap_or_default();
+    for (name, kinds) in [("Iops", &["gp3", "io1"][..]), ("Throughput", &["gp3"])] {
+        if member(request, name).is_some() && !kinds.contains(&kind) {
+            return refuse(format!("{name} is valid for {} volumes only, not for {kind}", kinds.join(" and ")));
+        }
+    }
+    Ok(())
+}
+
 /// What every domain starts with.
 pub(crate) fn defaults(version: EngineVersion) -> Options {
     let mut advanced = json!({"rest.action.multi.allow_explicit_index": "true"});
