@@ -691,10 +691,8 @@ pub(crate) fn instance_type(options: &Options) -> String {
 fn known_type(cluster: &Map<String, Value>, key: &str, path: &str) -> Result<String, Failure> {
     let name = cluster.get(key).and_then(Value::as_str).unwrap_or_default();
     if InstanceType::read(name).is_none() {
-        return refuse(format!(
-            "1 validation error detected: Value '{name}' at '{path}' failed to satisfy constraint: Member must satisfy \
-             enum value set"
-        ));
+        // AWS may have it by now: its own words for a wrong value would send the reader after a mistake that is none.
+        return refuse(format!("the local AWS does not know the instance type '{name}' at '{path}'"));
     }
     Ok(name.to_owned())
 }

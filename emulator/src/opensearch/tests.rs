@@ -270,6 +270,15 @@ fn a_volume_takes_what_its_type_has() {
 }
 
 #[test]
+fn an_instance_type_that_only_the_local_aws_does_not_know_is_told_as_such() {
+    let cluster = json!({"InstanceType": "z9zz.large.search", "InstanceCount": 1});
+    let (status, answer) = Service::with_stages().create(&json!({"ClusterConfig": cluster}));
+    assert_eq!((status, &answer["code"]), (400, &json!("ValidationException")));
+    let told = "the local AWS does not know the instance type 'z9zz.large.search' at 'clusterConfig.instanceType'";
+    assert_eq!(answer["message"], told);
+}
+
+#[test]
 fn what_aws_refuses_is_refused() {
     let with = |option: &str, value: Value| json!({option: value});
     let cluster = |value: Value| {
