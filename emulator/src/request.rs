@@ -78,6 +78,8 @@ pub struct Request {
     pub service: Service,
     /// The region of the signature's scope, or of the path for a domain; `us-east-1` where none is named.
     pub region: String,
+    /// The region of the signature's scope; none without a signature.
+    pub signed_region: Option<String>,
     /// Who signed it.
     pub caller: Caller,
     /// The operation as AWS names it; for a domain the action, such as `ESHttpPut`; empty if there is no such one.
@@ -114,6 +116,7 @@ impl Request {
             Scope::Signed { region, .. } => region.clone(),
             Scope::None | Scope::Malformed => "us-east-1".to_owned(),
         };
+        let signed_region = matches!(scope, Scope::Signed { .. }).then(|| region.clone());
         if service == Service::OpenSearch
             && let Some(domain) = DomainPath::read(&path)
         {
@@ -129,6 +132,7 @@ impl Request {
             id: uuid::Uuid::new_v4().to_string(),
             service,
             region,
+            signed_region,
             caller,
             operation: String::new(),
             method,

@@ -383,12 +383,7 @@ fn answer(world: &mut World, context: &Context<'_>, request: &Request) -> Result
         return Ok(bucket::location(bucket));
     }
     if bucket.region != request.region {
-        let failure = Failure::new(
-            301,
-            "PermanentRedirect",
-            "The bucket you are attempting to access must be addressed using the specified endpoint. Please send all future requests to this endpoint.",
-        );
-        return Ok(failure.answer(request).with_header("x-amz-bucket-region", &bucket.region));
+        return Ok(redirect(request, &name, &bucket.region));
     }
     if key.len() > 1024 {
         return Err(Failure::new(400, "KeyTooLongError", "Your key is too long"));
@@ -423,6 +418,22 @@ fn answer(world: &mut World, context: &Context<'_>, request: &Request) -> Result
             Ok(answer)
         }
     }
+}
+
+/// The answer to a call that is signed for another region than the bucket's (Amazon S3 user guide, making requests).
+fn redirect(request: &Request, name: &str, region: &str) -> Response {
+    let china = if crate::world::partition(region) == "aws-cn" { ".cn" } else { "" };
+    let xml = format!(
+        "<Error><Code>PermanentRedirect</Code><Message>The bucket you are attempting to access must be addressed using the \
+         specified endpoint. Please send all future requests to this endpoint.</Message>{}{}<RequestId>{}</RequestId>\
+         <HostId>emulator</HostId></Error>",
+        element("Endpoint", &format!("{name}.s3.{region}.amazonaws.com{china}")),
+        element("Bucket", name),
+        request.id
+    );
+    // An answer to HEAD has no body.
+    let answer = if request.method == Method::HEAD { Response::empty(301) } else { Response::xml(301, &xml) };
+    answer.with_header("x-amz-bucket-region", region)
 }
 
 /// Reads XML into its schema.

@@ -279,6 +279,24 @@ fn an_instance_type_that_only_the_local_aws_does_not_know_is_told_as_such() {
 }
 
 #[test]
+fn a_request_inside_is_signed_for_the_domain_s_region() {
+    let mut service = Service::ready();
+    let headers = [
+        ("x-amz-date", "20261123T120000Z"),
+        (
+            "authorization",
+            "AWS4-HMAC-SHA256 Credential=AKIALOCAL/20261123/us-east-1/es/aws4_request, SignedHeaders=host, Signature=00",
+        ),
+    ];
+    for path in ["/", "/_dashboards/api/status", "/_search"] {
+        let (status, answer) = service.send(Signature::Missing, "GET", &format!("{INSIDE}{path}"), &headers, b"");
+        assert_eq!((status, &answer["code"]), (403, &json!("InvalidSignatureException")), "{path}: {answer}");
+        assert_eq!(answer["Message"], "Credential should be scoped to a valid region, not 'us-east-1'. ");
+    }
+    assert_eq!(service.ask_inside("GET", "/", &Value::Null).0, 200);
+}
+
+#[test]
 fn what_aws_refuses_is_refused() {
     let with = |option: &str, value: Value| json!({option: value});
     let cluster = |value: Value| {

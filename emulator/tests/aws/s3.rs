@@ -102,6 +102,39 @@ async fn a_bucket_is_redirected_to_its_region() {
     assert_eq!(answer.headers().get("x-amz-bucket-region"), Some("eu-west-1"));
 }
 
+#[tokio::test]
+async fn every_call_to_a_bucket_or_an_object_is_redirected_to_its_region() {
+    let emulator = emulator().await;
+    create(&client(&emulator)).await;
+    put(&client(&emulator), "k", b"x").await;
+    let calls = [
+        ("GET", "/logs?list-type=2"),
+        ("GET", "/logs?versions"),
+        ("GET", "/logs?uploads"),
+        ("GET", "/logs?tagging"),
+        ("GET", "/logs?location"),
+        ("DELETE", "/logs?lifecycle"),
+        ("DELETE", "/logs"),
+        ("HEAD", "/logs"),
+        ("PUT", "/logs/k"),
+        ("GET", "/logs/k"),
+        ("HEAD", "/logs/k"),
+        ("DELETE", "/logs/k"),
+        ("POST", "/logs/k?uploads"),
+        ("GET", "/logs/none"),
+    ];
+    for (method, target) in calls {
+        let answer = signed(&emulator, "us-west-2", method, target, "", b"").await;
+        assert!(answer.starts_with("HTTP/1.1 301 "), "{method} {target}: {answer}");
+        assert!(answer.contains("x-amz-bucket-region: eu-west-1\r\n"), "{method} {target}: {answer}");
+        let says_where = answer.contains("<Code>PermanentRedirect</Code>")
+            && answer.contains("<Endpoint>logs.s3.eu-west-1.amazonaws.com</Endpoint><Bucket>logs</Bucket>");
+        assert!(says_where || method == "HEAD", "{method} {target}: {answer}");
+    }
+    let kept = client(&emulator).get_object().bucket("logs").key("k").send().await.unwrap();
+    assert_eq!(kept.body.collect().await.unwrap().into_bytes(), "x");
+}
+
 /// A call with headers and a body that no SDK sends, signed for a region.
 async fn signed(emulator: &Emulator, region: &str, method: &str, target: &str, headers: &str, body: &[u8]) -> String {
     let head = format!(
