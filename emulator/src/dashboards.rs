@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     engine::{EngineVersion, Family, words},
-    request::decode,
+    request::{as_text, decode},
     response::Response,
     table::{Stored, Table},
 };
@@ -124,7 +124,7 @@ fn refuse<T>(status: u16, message: impl Into<String>) -> Result<T, Refusal> {
 
 impl Ask<'_> {
     fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name)?.to_str().ok()
+        as_text(self.headers.get(name)?)
     }
 
     fn parameter(&self, name: &str) -> Option<&str> {

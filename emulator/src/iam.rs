@@ -370,7 +370,7 @@ fn delete_role_policy(world: &mut World, context: &Context<'_>, form: &Form) -> 
 fn list_role_policies(world: &World, form: &Form) -> Result<String, Failure> {
     let names: Vec<&String> = role(world, form)?.grants.inline.keys().collect();
     let (names, next) = form.page(names)?;
-    let names = names.into_iter().map(|name| quick_xml::escape::escape(name.as_str()).into_owned());
+    let names = names.into_iter().map(|name| query::escaped(name));
     Ok(members("PolicyNames", names) + &page_end(next.as_deref()))
 }
 

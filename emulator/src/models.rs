@@ -20,7 +20,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
-    request::{Request, Service},
+    request::{Request, Service, as_text},
     response::{Failure, Response},
 };
 
@@ -332,7 +332,10 @@ impl Model {
                     let texts = request.query.iter().filter(|(key, _)| key == name).map(|(_, text)| text.clone());
                     (Part::Address, texts.collect())
                 }
-                Place::Header => (Part::Headers, request.header(name).map(str::to_owned).into_iter().collect()),
+                Place::Header => {
+                    let texts = request.headers.get_all(name).iter().filter_map(as_text).map(str::to_owned);
+                    (Part::Headers, texts.collect())
+                }
             };
             let texts: Vec<String> = texts;
             let mut faults = Vec::new();
@@ -345,10 +348,12 @@ impl Model {
                     let items = items.map(|text| wire::from_text(&self.shapes[item], text)).collect();
                     self.check(shape, &Value::Array(items), &camel(name), &mut faults);
                 }
-                scalar => match texts.first() {
-                    Some(text) => self.check(shape, &wire::from_text(scalar, text), &camel(name), &mut faults),
-                    None if *required => faults.push(missing(&camel(name))),
-                    None => {}
+                scalar => match &texts[..] {
+                    [text] => self.check(shape, &wire::from_text(scalar, text), &camel(name), &mut faults),
+                    [] if *required => faults.push(missing(&camel(name))),
+                    [] => {}
+                    // Which of them counts is not documented.
+                    [_, ..] => faults.push(twice(&camel(name), &texts)),
                 },
             }
             found.extend(faults.into_iter().map(|fault| (part, fault)));
@@ -470,6 +475,11 @@ fn check_length(
 
 fn breaks(at: &str, said: String, must: String) -> Fault {
     Fault { at: at.to_owned(), problem: Problem::Breaks(said, format!("Member must {must}")) }
+}
+
+/// A member that has one value and was given several.
+fn twice(at: &str, texts: &[String]) -> Fault {
+    breaks(at, format!("Values '{}'", texts.join("', '")), "stand there once".to_owned())
 }
 
 fn missing(at: &str) -> Fault {

@@ -319,6 +319,7 @@ fn create_domain(world: &mut World, context: &Context<'_>, call: &Call<'_>) -> R
     check_tag_count(tags.len())?;
     let mut all = options::defaults(version);
     options::merge(&mut all, &request);
+    options::check_volume(&all, &request)?;
     options::complete(world, context, Place { region: call.region, version }, &mut all)?;
     let mut change = new_change(context, ChangeKind::Create, &CREATION_STAGES, all.clone());
     change.failure = world.opensearch.failing_validations.remove(&key);
@@ -407,6 +408,7 @@ fn update_domain_config(world: &mut World, context: &Context<'_>, call: &Call<'_
     let place_version = domain.version;
     let mut after_change = before.clone();
     options::merge(&mut after_change, &request);
+    options::check_volume(&after_change, &request)?;
     // Whether Auto-Tune can be on follows from the instance type, unless the request speaks of it.
     if !request.contains_key("AutoTuneOptions")
         && options::instance_type(&before) != options::instance_type(&after_change)

@@ -70,7 +70,32 @@ fn invalid(message: impl Into<String>) -> Failure {
 
 /// An element with text.
 pub(crate) fn element(name: &str, text: &str) -> String {
-    format!("<{name}>{}</{name}>", escape(text))
+    format!("<{name}>{}</{name}>", escaped(text))
+}
+
+/// A text inside an element. What XML 1.0 cannot hold is a character reference, as S3 writes the keys of objects: parsers
+/// of XML 1.0 refuse that, too, and a list with `encoding-type=url` is the way out (Amazon S3 user guide, naming objects).
+/// A carriage return is one because parsers make a line feed of it.
+pub(crate) fn escaped(text: &str) -> String {
+    with_references(&escape(text))
+}
+
+/// XML in which characters that it cannot hold are character references.
+pub(crate) fn with_references(xml: &str) -> String {
+    let mut written = String::with_capacity(xml.len());
+    for character in xml.chars() {
+        if character != '\r' && is_in_xml(character) {
+            written.push(character);
+        } else {
+            let _ = write!(written, "&#x{:x};", u32::from(character));
+        }
+    }
+    written
+}
+
+/// Whether XML 1.0 can hold a character (its production 2).
+pub(crate) fn is_in_xml(character: char) -> bool {
+    matches!(character, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..)
 }
 
 /// An element with text, or nothing.

@@ -100,8 +100,20 @@ impl Recorder {
 }
 
 fn line(request: &Request, answer: Option<&Response>, origin: Origin) -> Value {
-    let Request { id: _, service, region: _, caller: _, operation, method, path: _, target, query: _, headers, body } =
-        request;
+    let Request {
+        id: _,
+        service,
+        region: _,
+        signed_region: _,
+        caller: _,
+        operation,
+        method,
+        path: _,
+        target,
+        query: _,
+        headers,
+        body,
+    } = request;
     let object_body = |operations: [&str; 2]| {
         *service == Service::Domain || (*service == Service::S3 && operations.contains(&operation.as_str()))
     };

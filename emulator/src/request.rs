@@ -78,6 +78,8 @@ pub struct Request {
     pub service: Service,
     /// The region of the signature's scope, or of the path for a domain; `us-east-1` where none is named.
     pub region: String,
+    /// The region of the signature's scope; none without a signature.
+    pub signed_region: Option<String>,
     /// Who signed it.
     pub caller: Caller,
     /// The operation as AWS names it; for a domain the action, such as `ESHttpPut`; empty if there is no such one.
@@ -104,7 +106,7 @@ impl Request {
         let sent = uri.path_and_query().map_or_else(|| uri.path().to_owned(), ToString::to_string);
         let query = decode_pairs(uri.query().unwrap_or_default());
         let scope = Scope::read(&headers, &query);
-        let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let target = headers.get("x-amz-target").and_then(as_text).unwrap_or_default();
         let path = uri.path().to_owned();
         let mut service = match &scope {
             Scope::Signed { service, .. } => Service::of_signing_name(service),
@@ -114,6 +116,7 @@ impl Request {
             Scope::Signed { region, .. } => region.clone(),
             Scope::None | Scope::Malformed => "us-east-1".to_owned(),
         };
+        let signed_region = matches!(scope, Scope::Signed { .. }).then(|| region.clone());
         if service == Service::OpenSearch
             && let Some(domain) = DomainPath::read(&path)
         {
@@ -129,6 +132,7 @@ impl Request {
             id: uuid::Uuid::new_v4().to_string(),
             service,
             region,
+            signed_region,
             caller,
             operation: String::new(),
             method,
@@ -153,10 +157,18 @@ impl Request {
         request
     }
 
-    /// A header as text.
+    /// A header as text. What is no text is not there: [`Request::unreadable_header`] is refused before anything is read.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name)?.to_str().ok()
+        as_text(self.headers.get(name)?)
+    }
+
+    /// A header that no service could read, as it is not UTF-8; what nobody here reads is let be.
+    #[must_use]
+    pub fn unreadable_header(&self) -> Option<&str> {
+        const UNREAD: [http::HeaderName; 3] = [http::header::COOKIE, http::header::REFERER, http::header::USER_AGENT];
+        let mut headers = self.headers.iter().filter(|(name, _)| !UNREAD.contains(name));
+        headers.find(|(_, value)| as_text(value).is_none()).map(|(name, _)| name.as_str())
     }
 
     /// The first query parameter of a name.
@@ -231,6 +243,11 @@ impl<'a> DomainPath<'a> {
     }
 }
 
+/// A header's value as text: UTF-8, though HTTP's own grammar has ASCII alone.
+pub(crate) fn as_text(value: &http::HeaderValue) -> Option<&str> {
+    std::str::from_utf8(value.as_bytes()).ok()
+}
+
 /// Decodes `a=b&c=d`, in which `+` is a space.
 #[must_use]
 pub fn decode_pairs(text: &str) -> Vec<(String, String)> {
@@ -258,7 +275,7 @@ enum Scope {
 impl Scope {
     fn read(headers: &HeaderMap, query: &[(String, String)]) -> Self {
         if let Some(header) = headers.get(http::header::AUTHORIZATION) {
-            let Some(fields) = header.to_str().ok().and_then(|text| text.strip_prefix("AWS4-HMAC-SHA256 ")) else {
+            let Some(fields) = as_text(header).and_then(|text| text.strip_prefix("AWS4-HMAC-SHA256 ")) else {
                 return Self::Malformed;
             };
             let field =

@@ -5,7 +5,10 @@ use http::Method;
 use quick_xml::escape::escape;
 use serde_json::{Value, json};
 
-use crate::request::{Request, Service};
+use crate::{
+    query::is_in_xml,
+    request::{Request, Service},
+};
 
 /// An answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,8 +75,8 @@ pub fn error(request: &Request, status: u16, code: &str, message: &str) -> Respo
                 status,
                 &format!(
                     "<ErrorResponse xmlns=\"{namespace}\"><Error><Type>{kind}</Type><Code>{}</Code><Message>{}</Message></Error><RequestId>{}</RequestId></ErrorResponse>",
-                    escape(code),
-                    escape(message),
+                    said(code),
+                    said(message),
                     request.id
                 ),
             )
@@ -84,8 +87,8 @@ pub fn error(request: &Request, status: u16, code: &str, message: &str) -> Respo
             status,
             &format!(
                 "<Error><Code>{}</Code><Message>{}</Message><RequestId>{}</RequestId><HostId>emulator</HostId></Error>",
-                escape(code),
-                escape(message),
+                said(code),
+                said(message),
                 request.id
             ),
         ),
@@ -97,6 +100,12 @@ pub fn error(request: &Request, status: u16, code: &str, message: &str) -> Respo
         }
         Service::Domain => Response::json(status, &json!({ "Message": message })).with_header("x-amzn-errortype", code),
     }
+}
+
+/// A text of an error in XML. What XML cannot hold is replaced, so that every error can be read.
+fn said(text: &str) -> String {
+    let readable = |character| if is_in_xml(character) { character } else { char::REPLACEMENT_CHARACTER };
+    escape(text.chars().map(readable).collect::<String>()).into_owned()
 }
 
 /// An operation that the service does not have.
@@ -190,6 +199,18 @@ pub fn unsigned(request: &Request) -> Response {
             error(request, 403, "MissingAuthenticationTokenException", "Missing Authentication Token")
         }
     }
+}
+
+/// The answer to a header that cannot be read: taken for absent, a condition or an owner in it would not hold anything.
+#[must_use]
+pub fn unreadable_header(request: &Request, name: &str) -> Response {
+    let code = match request.service {
+        Service::Iam | Service::Sts => "ValidationError",
+        Service::S3 => "InvalidArgument",
+        Service::Logs | Service::Tagging | Service::Firehose => "SerializationException",
+        Service::OpenSearch | Service::Domain | Service::Browser | Service::Unknown => "ValidationException",
+    };
+    error(request, 400, code, &format!("the header {name} is not UTF-8"))
 }
 
 /// The answer to a signature that lacks a part.

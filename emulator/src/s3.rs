@@ -16,6 +16,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
+    query::{element, with_references},
     request::{Caller, Request, decode},
     response::{self, Failure, Response},
     table::{Stored, Table},
@@ -382,12 +383,7 @@ fn answer(world: &mut World, context: &Context<'_>, request: &Request) -> Result
         return Ok(bucket::location(bucket));
     }
     if bucket.region != request.region {
-        let failure = Failure::new(
-            301,
-            "PermanentRedirect",
-            "The bucket you are attempting to access must be addressed using the specified endpoint. Please send all future requests to this endpoint.",
-        );
-        return Ok(failure.answer(request).with_header("x-amz-bucket-region", &bucket.region));
+        return Ok(redirect(request, &name, &bucket.region));
     }
     if key.len() > 1024 {
         return Err(Failure::new(400, "KeyTooLongError", "Your key is too long"));
@@ -424,6 +420,22 @@ fn answer(world: &mut World, context: &Context<'_>, request: &Request) -> Result
     }
 }
 
+/// The answer to a call that is signed for another region than the bucket's (Amazon S3 user guide, making requests).
+fn redirect(request: &Request, name: &str, region: &str) -> Response {
+    let china = if crate::world::partition(region) == "aws-cn" { ".cn" } else { "" };
+    let xml = format!(
+        "<Error><Code>PermanentRedirect</Code><Message>The bucket you are attempting to access must be addressed using the \
+         specified endpoint. Please send all future requests to this endpoint.</Message>{}{}<RequestId>{}</RequestId>\
+         <HostId>emulator</HostId></Error>",
+        element("Endpoint", &format!("{name}.s3.{region}.amazonaws.com{china}")),
+        element("Bucket", name),
+        request.id
+    );
+    // An answer to HEAD has no body.
+    let answer = if request.method == Method::HEAD { Response::empty(301) } else { Response::xml(301, &xml) };
+    answer.with_header("x-amz-bucket-region", region)
+}
+
 /// Reads XML into its schema.
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
     let text = std::str::from_utf8(body).map_err(|_| malformed_xml())?;
@@ -434,7 +446,7 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
 fn to_xml<T: Serialize>(root: &str, value: &T) -> Result<String, Failure> {
     let text = quick_xml::se::to_string_with_root(root, value)
         .map_err(|error| Failure::new(500, "InternalError", error.to_string()))?;
-    Ok(text.replacen(&format!("<{root}"), &format!("<{root} xmlns=\"{NAMESPACE}\""), 1))
+    Ok(with_references(&text.replacen(&format!("<{root}"), &format!("<{root} xmlns=\"{NAMESPACE}\""), 1)))
 }
 
 fn malformed_xml() -> Failure {

@@ -76,6 +76,9 @@ impl Shared {
     /// Answers a request; the change it makes is on disk when this returns.
     fn answer(&self, request: &Request, stale: Staleness) -> Response {
         let context = self.context();
+        if let Some(name) = request.unreadable_header() {
+            return response::unreadable_header(request, name);
+        }
         match &request.caller {
             Caller::Anonymous if !matches!(request.service, Service::Domain | Service::Browser) => {
                 return response::unsigned(request);

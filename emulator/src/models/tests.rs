@@ -226,6 +226,67 @@ fn iam_answers_in_its_own_form() {
 }
 
 #[test]
+fn an_error_in_xml_can_be_read_whatever_the_request_holds() {
+    let answer = iam("Action=GetRole&RoleName=%01%00%0B%EF%BF%BF%09");
+    let shown = "Value &apos;\u{fffd}\u{fffd}\u{fffd}\u{fffd}\t&apos; at &apos;roleName&apos;";
+    assert!(answer.contains(shown), "{answer}");
+    let mut builder = http::Request::builder().method("GET").uri("/b?versions&max-keys=%01");
+    builder = builder.header("x-amz-date", "20260101T000000Z").header(
+        "authorization",
+        "AWS4-HMAC-SHA256 Credential=AKIA/20260101/eu-west-1/s3/aws4_request, SignedHeaders=host, Signature=00",
+    );
+    let (parts, ()) = builder.body(()).unwrap().into_parts();
+    let answer = refused(&Request::read(parts, Bytes::new()));
+    assert!(answer.contains("Provided value of max-keys") && !answer.contains('\u{1}'), "{answer}");
+}
+
+#[test]
+fn a_plus_sign_is_no_part_of_a_number() {
+    let wrong = "<Code>MalformedInput</Code><Message>the value of maxItems is of the wrong type</Message>";
+    for number in ["%2B5", "+5", "inf", "0x5", ""] {
+        let answer = iam(&format!("Action=ListRoles&MaxItems={number}"));
+        assert!(answer.contains(wrong), "{number}: {answer}");
+    }
+    assert_eq!(iam("Action=ListRoles&MaxItems=5"), "");
+    assert_eq!(s3("GET", "/b?versions&max-keys=%2B5", &[], ""), "InvalidArgument");
+}
+
+#[test]
+fn what_is_given_twice_is_refused() {
+    let twice = "Values &apos;5&apos;, &apos;6&apos; at &apos;maxItems&apos; failed to satisfy constraint: Member must stand there once";
+    let answer = iam("Action=ListRoles&MaxItems=5&MaxItems=6");
+    assert!(answer.contains(twice), "{answer}");
+    assert_eq!(s3("GET", "/b?versions&max-keys=5&max-keys=many", &[], ""), "InvalidArgument");
+    assert_eq!(s3("PUT", "/b", &[("x-amz-acl", "private"), ("x-amz-acl", "public-read")], ""), "InvalidArgument");
+    assert_eq!(
+        refused(&asked(
+            "es",
+            "GET",
+            "/2021-01-01/tags/?arn=arn:aws:es:eu-west-1:000000000000:domain/logs&arn=x",
+            &[],
+            ""
+        )),
+        r#"400 ValidationException {"message":"1 validation error detected: Values 'arn:aws:es:eu-west-1:000000000000:domain/logs', 'x' at 'arn' failed to satisfy constraint: Member must stand there once"}"#
+    );
+}
+
+#[test]
+fn xml_is_in_s3_s_namespace_or_in_none() {
+    let tagging = |root: &str, tag_set: &str| {
+        let body = format!("<{root}><{tag_set}><Tag><Key>a</Key><Value/></Tag></TagSet></Tagging>");
+        s3("PUT", "/b?tagging", &[], &body)
+    };
+    let own = "Tagging xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"";
+    assert_eq!(tagging("Tagging", "TagSet"), "");
+    assert_eq!(tagging(own, "TagSet"), "");
+    assert_eq!(tagging("Tagging xmlns=\"urn:x\"", "TagSet"), "MalformedXML");
+    assert_eq!(tagging(own, "TagSet xmlns=\"urn:x\""), "MalformedXML");
+    assert_eq!(tagging("Tagging", "TagSet xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\""), "MalformedXML");
+    assert_eq!(s3("PUT", "/b?tagging", &[], "<x:Tagging><TagSet/></x:Tagging>"), "MalformedXML");
+    assert_eq!(s3("PUT", "/b?tagging", &[], &"<Tagging>".repeat(100_000)), "MalformedXML");
+}
+
+#[test]
 fn s3_has_codes_of_its_own() {
     assert_eq!(
         s3("PUT", "/b?tagging", &[], "<Tagging><TagSet><Tag><Key>a</Key></Tag></TagSet></Tagging>"),

@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{Timestamp, civil, fmt::rfc2822};
 use quick_xml::{
-    Reader,
+    NsReader,
     escape::resolve_predefined_entity,
     events::{BytesStart, Event},
+    name::ResolveResult,
 };
 use serde_json::{Map, Value};
 
-use super::{Fault, Model, Operation, Problem, Protocol, Shape};
+use super::{Fault, Model, Operation, Problem, Protocol, Shape, camel, twice};
 use crate::{
     request::{Request, decode, decode_pairs},
     response::Failure,
@@ -41,7 +42,7 @@ pub(super) fn body(
                 }
             }
         }
-        Protocol::Query => Ok(Some(form(model, operation, request))),
+        Protocol::Query => Ok(Some(form(model, operation, request, faults))),
         Protocol::RestXml => {
             let (Some(shape), Some(root)) = (&operation.body, &operation.document) else {
                 return Ok(None);
@@ -55,7 +56,7 @@ pub(super) fn body(
             }
             let malformed = Fault { at: root.clone(), problem: Problem::WrongType };
             match std::str::from_utf8(&body).ok().and_then(Element::parse) {
-                Some(element) if element.name == *root => {
+                Some(element) if element.name == *root && element.is_in_one_namespace() => {
                     Ok(Some(from_element(model, &model.shapes[shape], &element, faults)))
                 }
                 Some(_) | None => {
@@ -70,11 +71,14 @@ pub(super) fn body(
 /// A value from a header, the query, the path, a form or the text of an element.
 pub(super) fn from_text(shape: &Shape, text: &str) -> Value {
     let read = match shape {
-        Shape::Integer { .. } => text.parse::<i64>().ok().map(Value::from),
-        Shape::Double { .. } => text.parse::<f64>().ok().map(Value::from),
+        // Rust's own parsers take a plus sign, and `inf`.
+        Shape::Integer { .. } if is_number(text) => text.parse::<i64>().ok().map(Value::from),
+        Shape::Double { .. } if is_number(text) => text.parse::<f64>().ok().map(Value::from),
         Shape::Boolean {} => text.parse::<bool>().ok().map(Value::from),
         Shape::Timestamp {} => is_time(text).then(|| Value::from(0)),
-        Shape::String { .. }
+        Shape::Integer { .. }
+        | Shape::Double { .. }
+        | Shape::String { .. }
         | Shape::Blob { .. }
         | Shape::Structure { .. }
         | Shape::List { .. }
@@ -83,11 +87,16 @@ pub(super) fn from_text(shape: &Shape, text: &str) -> Value {
     read.unwrap_or_else(|| Value::String(text.to_owned()))
 }
 
+fn is_number(text: &str) -> bool {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    digits.starts_with(|first: char| first.is_ascii_digit())
+}
+
 fn is_time(text: &str) -> bool {
     text.parse::<Timestamp>().is_ok()
         || text.parse::<civil::Date>().is_ok()
         || rfc2822::parse(text).is_ok()
-        || text.parse::<f64>().is_ok()
+        || (is_number(text) && text.parse::<f64>().is_ok())
 }
 
 /// What stands in a path for the labels of a template; nothing where the path is another.
@@ -114,9 +123,15 @@ pub(super) fn is_common_header(name: &str) -> bool {
     NAMES.contains(&name) || name.starts_with("x-amz-checksum-") || name.starts_with("x-amz-meta-")
 }
 
-fn form(model: &Model, operation: &Operation, request: &Request) -> Value {
+fn form(model: &Model, operation: &Operation, request: &Request, faults: &mut Vec<Fault>) -> Value {
     let text = std::str::from_utf8(&request.body).unwrap_or_default();
-    let pairs: BTreeMap<String, String> = decode_pairs(text).into_iter().collect();
+    let mut pairs: BTreeMap<String, String> = BTreeMap::new();
+    for (name, text) in decode_pairs(text) {
+        if let Some(first) = pairs.get(&name) {
+            faults.push(twice(&camel(&name), &[first.clone(), text.clone()]));
+        }
+        pairs.insert(name, text);
+    }
     let mut used = BTreeSet::from(["Action".to_owned(), "Version".to_owned()]);
     let mut value = match &operation.body {
         Some(shape) => from_form(model, &model.shapes[shape], &pairs, "", &mut used),
@@ -240,10 +255,14 @@ fn from_element(model: &Model, shape: &Shape, element: &Element, faults: &mut Ve
     }
 }
 
+/// The namespace of all that S3 is sent, which may be left out.
+const NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
+
 /// An XML element; names are without their prefixes.
 #[derive(Debug, Default, PartialEq)]
 struct Element {
     name: String,
+    namespace: Option<String>,
     attributes: Vec<(String, String)>,
     text: String,
     children: Vec<Element>,
@@ -252,13 +271,16 @@ struct Element {
 impl Element {
     /// The root element of a document; none if it is not well-formed.
     fn parse(text: &str) -> Option<Self> {
-        let mut reader = Reader::from_str(text);
+        let mut reader = NsReader::from_str(text);
         // The outermost holds the root.
         let mut open = vec![Self::default()];
         loop {
-            match reader.read_event().ok()? {
-                Event::Start(start) => open.push(Self::begin(&start)?),
-                Event::Empty(start) => open.last_mut()?.children.push(Self::begin(&start)?),
+            let (namespace, event) = reader.read_resolved_event().ok()?;
+            match event {
+                // No document of S3's is nearly as deep, and what is deeper could not be dropped on the stack.
+                Event::Start(_) if open.len() > 100 => return None,
+                Event::Start(start) => open.push(Self::begin(&start, &namespace)?),
+                Event::Empty(start) => open.last_mut()?.children.push(Self::begin(&start, &namespace)?),
                 Event::End(_) => {
                     let element = open.pop()?;
                     open.last_mut()?.children.push(element);
@@ -283,13 +305,25 @@ impl Element {
         (roots.is_empty() && document.text.trim().is_empty()).then_some(root)
     }
 
-    fn begin(start: &BytesStart<'_>) -> Option<Self> {
+    fn is_in_one_namespace(&self) -> bool {
+        fn all_in(element: &Element, namespace: Option<&str>) -> bool {
+            element.namespace.as_deref() == namespace && element.children.iter().all(|child| all_in(child, namespace))
+        }
+        all_in(self, None) || all_in(self, Some(NAMESPACE))
+    }
+
+    fn begin(start: &BytesStart<'_>, namespace: &ResolveResult<'_>) -> Option<Self> {
+        let namespace = match namespace {
+            ResolveResult::Unbound => None,
+            ResolveResult::Bound(namespace) => Some(namespace.into_inner().to_owned()),
+            ResolveResult::Unknown(_) => return None,
+        };
         let mut attributes = Vec::new();
         for attribute in start.attributes() {
             let attribute = attribute.ok()?;
             attributes.push((attribute.key.local_name().into_inner().to_owned(), attribute.value.into_owned()));
         }
         let name = start.local_name().into_inner().to_owned();
-        Some(Self { name, attributes, text: String::new(), children: Vec::new() })
+        Some(Self { name, namespace, attributes, text: String::new(), children: Vec::new() })
     }
 }

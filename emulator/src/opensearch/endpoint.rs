@@ -29,6 +29,11 @@ pub(crate) fn handle(world: &mut World, context: &Context<'_>, request: &Request
     if !domain.is_reachable(context.now) {
         return nobody();
     }
+    // The front of a domain checks the scope before the domain's own policy decides.
+    if let Some(region) = request.signed_region.as_deref().filter(|region| *region != path.region) {
+        let why = format!("Credential should be scoped to a valid region, not '{region}'. ");
+        return response::error(request, 403, "InvalidSignatureException", &why);
+    }
     if let Some(refusal) = refuse_caller(domain, context, request, path) {
         return refusal;
     }

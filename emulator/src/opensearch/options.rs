@@ -76,6 +76,21 @@ pub(crate) fn merge(options: &mut Options, request: &Options) {
     }
 }
 
+/// Refuses what a request says of a volume whose type has no such thing. What a domain keeps of an earlier type goes with it.
+pub(crate) fn check_volume(options: &Options, request: &Options) -> Result<(), Failure> {
+    let member = |options: &Options, name: &str| {
+        options.get("EBSOptions").and_then(|volumes| volumes.get(name)).filter(|value| !value.is_null()).cloned()
+    };
+    let kind = member(options, "VolumeType").unwrap_or_else(|| json!("gp2"));
+    let kind = kind.as_str().unwrap_or_default();
+    for (name, kinds) in [("Iops", &["gp3", "io1"][..]), ("Throughput", &["gp3"])] {
+        if member(request, name).is_some() && !kinds.contains(&kind) {
+            return refuse(format!("{name} is valid for {} volumes only, not for {kind}", kinds.join(" and ")));
+        }
+    }
+    Ok(())
+}
+
 /// What every domain starts with.
 pub(crate) fn defaults(version: EngineVersion) -> Options {
     let mut advanced = json!({"rest.action.multi.allow_explicit_index": "true"});
@@ -676,10 +691,8 @@ pub(crate) fn instance_type(options: &Options) -> String {
 fn known_type(cluster: &Map<String, Value>, key: &str, path: &str) -> Result<String, Failure> {
     let name = cluster.get(key).and_then(Value::as_str).unwrap_or_default();
     if InstanceType::read(name).is_none() {
-        return refuse(format!(
-            "1 validation error detected: Value '{name}' at '{path}' failed to satisfy constraint: Member must satisfy \
-             enum value set"
-        ));
+        // AWS may have it by now: its own words for a wrong value would send the reader after a mistake that is none.
+        return refuse(format!("the local AWS does not know the instance type '{name}' at '{path}'"));
     }
     Ok(name.to_owned())
 }

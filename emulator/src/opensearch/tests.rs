@@ -243,6 +243,60 @@ fn the_service_adds_what_nobody_sent() {
 }
 
 #[test]
+fn a_volume_takes_what_its_type_has() {
+    let refused = |volumes: Value| {
+        let (status, answer) = Service::with_stages().create(&json!({"EBSOptions": volumes}));
+        assert_eq!((status, &answer["code"]), (400, &json!("ValidationException")), "{volumes}: {answer}");
+        answer["message"].as_str().unwrap().to_owned()
+    };
+    let volumes = |kind: &str, more: Value| {
+        let mut volumes = json!({"EBSEnabled": true, "VolumeType": kind, "VolumeSize": 10});
+        volumes.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        volumes
+    };
+    let iops = "Iops is valid for gp3 and io1 volumes only, not for";
+    let throughput = "Throughput is valid for gp3 volumes only, not for";
+    assert_eq!(refused(volumes("gp2", json!({"Iops": 3000}))), format!("{iops} gp2"));
+    assert_eq!(refused(volumes("standard", json!({"Iops": 3000}))), format!("{iops} standard"));
+    assert_eq!(refused(volumes("gp2", json!({"Throughput": 125}))), format!("{throughput} gp2"));
+    assert_eq!(refused(volumes("io1", json!({"Iops": 1000, "Throughput": 125}))), format!("{throughput} io1"));
+    assert_eq!(refused(json!({"EBSEnabled": true, "VolumeSize": 10, "Throughput": 125})), format!("{throughput} gp2"));
+    // What a domain has of an earlier type goes, and is no mistake of the request's.
+    let mut service = Service::ready();
+    let (status, answer) = service.update(&json!({"EBSOptions": volumes("gp2", json!({"Iops": null}))}));
+    assert_eq!(status, 200, "{answer}");
+    let options = &answer["DomainConfig"]["EBSOptions"]["Options"];
+    assert_eq!(options, &json!({"EBSEnabled": true, "VolumeType": "gp2", "VolumeSize": 10}));
+}
+
+#[test]
+fn an_instance_type_that_only_the_local_aws_does_not_know_is_told_as_such() {
+    let cluster = json!({"InstanceType": "z9zz.large.search", "InstanceCount": 1});
+    let (status, answer) = Service::with_stages().create(&json!({"ClusterConfig": cluster}));
+    assert_eq!((status, &answer["code"]), (400, &json!("ValidationException")));
+    let told = "the local AWS does not know the instance type 'z9zz.large.search' at 'clusterConfig.instanceType'";
+    assert_eq!(answer["message"], told);
+}
+
+#[test]
+fn a_request_inside_is_signed_for_the_domain_s_region() {
+    let mut service = Service::ready();
+    let headers = [
+        ("x-amz-date", "20261123T120000Z"),
+        (
+            "authorization",
+            "AWS4-HMAC-SHA256 Credential=AKIALOCAL/20261123/us-east-1/es/aws4_request, SignedHeaders=host, Signature=00",
+        ),
+    ];
+    for path in ["/", "/_dashboards/api/status", "/_search"] {
+        let (status, answer) = service.send(Signature::Missing, "GET", &format!("{INSIDE}{path}"), &headers, b"");
+        assert_eq!((status, &answer["code"]), (403, &json!("InvalidSignatureException")), "{path}: {answer}");
+        assert_eq!(answer["Message"], "Credential should be scoped to a valid region, not 'us-east-1'. ");
+    }
+    assert_eq!(service.ask_inside("GET", "/", &Value::Null).0, 200);
+}
+
+#[test]
 fn what_aws_refuses_is_refused() {
     let with = |option: &str, value: Value| json!({option: value});
     let cluster = |value: Value| {

@@ -6,7 +6,10 @@ use md5::{Digest as _, Md5};
 use sha2::Sha256;
 
 use super::is_signed_in_header;
-use crate::{request::Request, response::Failure};
+use crate::{
+    request::{Request, as_text},
+    response::Failure,
+};
 
 /// The checksum headers whose algorithms are known here.
 pub(super) const CHECKSUMS: [&str; 4] =
@@ -41,10 +44,8 @@ pub(crate) fn read(request: &Request) -> Result<Bytes, Failure> {
     {
         return Err(bad_digest("Content-MD5"));
     }
-    let in_headers = request
-        .headers
-        .iter()
-        .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())));
+    let in_headers =
+        request.headers.iter().filter_map(|(name, value)| Some((name.as_str().to_owned(), as_text(value)?.to_owned())));
     for (name, expected) in in_headers.chain(trailers) {
         let Some(algorithm) = name.strip_prefix("x-amz-checksum-") else {
             continue;
@@ -118,7 +119,8 @@ fn dechunk(request: &Request) -> Result<(Bytes, Trailers), Failure> {
     loop {
         let line = take_line(&mut rest).ok_or_else(incomplete)?;
         let length = line.split(';').next().unwrap_or_default();
-        let length = usize::from_str_radix(length.trim(), 16).map_err(|_| incomplete())?;
+        let length = Some(length.trim()).filter(|length| !length.starts_with('+')).ok_or_else(incomplete)?;
+        let length = usize::from_str_radix(length, 16).map_err(|_| incomplete())?;
         if length == 0 {
             break;
         }

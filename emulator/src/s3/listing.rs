@@ -84,7 +84,7 @@ pub(super) fn objects(world: &World, request: &Request, bucket: &str) -> Result<
             super::NAMESPACE,
             element("Name", bucket),
             shape.xml(),
-            optional_element("StartAfter", request.query("start-after")),
+            optional_element("StartAfter", request.query("start-after").map(|after| shape.encode(after)).as_deref()),
             optional_element("ContinuationToken", request.query("continuation-token")),
             optional_element("NextContinuationToken", next.as_deref()),
             shape.common_prefixes(&prefixes)
@@ -182,8 +182,8 @@ pub(super) fn versions(
 }
 
 /// What a list is narrowed to and how it is written.
-struct Shape<'a> {
-    prefix: &'a str,
+pub(super) struct Shape<'a> {
+    pub(super) prefix: &'a str,
     delimiter: Option<&'a str>,
     encoding: Encoding,
 }
@@ -195,7 +195,7 @@ enum Encoding {
 }
 
 impl<'a> Shape<'a> {
-    fn read(request: &'a Request) -> Result<Self, Failure> {
+    pub(super) fn read(request: &'a Request) -> Result<Self, Failure> {
         let encoding = match request.query("encoding-type") {
             None => Encoding::Plain,
             Some("url") => Encoding::Url,
@@ -217,14 +217,14 @@ impl<'a> Shape<'a> {
         Some(key[..self.prefix.len() + end].to_owned())
     }
 
-    fn encode(&self, text: &str) -> String {
+    pub(super) fn encode(&self, text: &str) -> String {
         match self.encoding {
             Encoding::Plain => text.to_owned(),
-            Encoding::Url => utf8_percent_encode(text, URL_ENCODED).to_string(),
+            Encoding::Url => utf8_percent_encode(text, URL_ENCODED).to_string().replace("%20", "+"),
         }
     }
 
-    fn xml(&self) -> String {
+    pub(super) fn xml(&self) -> String {
         let encoding = (self.encoding == Encoding::Url).then_some("url");
         let delimiter = self.delimiter.map(|delimiter| self.encode(delimiter));
         element("Prefix", &self.encode(self.prefix))

@@ -7,7 +7,9 @@ use md5::{Digest as _, Md5};
 use serde::Deserialize;
 
 use super::{
-    Part, Upload, body, date, invalid_argument, malformed_xml,
+    Part, Upload, body, date, invalid_argument,
+    listing::Shape,
+    malformed_xml,
     object::{self, query_number},
     parse,
 };
@@ -172,7 +174,7 @@ pub(super) fn list(world: &World, context: &Context<'_>, request: &Request, buck
     if request.query("delimiter").is_some_and(|delimiter| !delimiter.is_empty()) {
         return Err(Failure::new(501, "NotImplemented", "the emulator lists uploads without a delimiter only"));
     }
-    let prefix = request.query("prefix").unwrap_or_default();
+    let shape = Shape::read(request)?;
     let key_marker = request.query("key-marker").unwrap_or_default();
     let id_marker = request.query("upload-id-marker").unwrap_or_default();
     let inside = format!("{bucket}/");
@@ -182,7 +184,7 @@ pub(super) fn list(world: &World, context: &Context<'_>, request: &Request, buck
         .with_prefix(&inside)
         .map(|(path, upload)| (upload.key.as_str(), &path[inside.len()..], upload))
         .filter(|(key, id, _)| {
-            key.starts_with(prefix)
+            key.starts_with(shape.prefix)
                 && (*key > key_marker || (*key == key_marker && !id_marker.is_empty() && *id > id_marker))
         })
         .collect();
@@ -195,7 +197,7 @@ pub(super) fn list(world: &World, context: &Context<'_>, request: &Request, buck
         let _ = write!(
             entries,
             "<Upload>{}{}<Initiator><ID>{account}</ID></Initiator><Owner><ID>{account}</ID></Owner><StorageClass>STANDARD</StorageClass>{}</Upload>",
-            element("Key", key),
+            element("Key", &shape.encode(key)),
             element("UploadId", id),
             element("Initiated", &date(upload.begun)),
             account = context.account
@@ -204,12 +206,13 @@ pub(super) fn list(world: &World, context: &Context<'_>, request: &Request, buck
     Ok(Response::xml(
         200,
         &format!(
-            "<ListMultipartUploadsResult xmlns=\"{}\">{}{}{}{}{}<MaxUploads>{most}</MaxUploads><IsTruncated>{truncated}</IsTruncated>{entries}</ListMultipartUploadsResult>",
+            "<ListMultipartUploadsResult xmlns=\"{}\">{}{}{}{}{}{}<MaxUploads>{most}</MaxUploads><IsTruncated>{truncated}</IsTruncated>{entries}</ListMultipartUploadsResult>",
             super::NAMESPACE,
             element("Bucket", bucket),
-            element("KeyMarker", key_marker),
+            shape.xml(),
+            element("KeyMarker", &shape.encode(key_marker)),
             element("UploadIdMarker", id_marker),
-            optional_element("NextKeyMarker", next.map(|(key, _, _)| *key)),
+            optional_element("NextKeyMarker", next.map(|(key, _, _)| shape.encode(key)).as_deref()),
             optional_element("NextUploadIdMarker", next.map(|(_, id, _)| *id)),
         ),
     ))

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::{Content, Object, Version, body, bucket, http_date, invalid_argument, malformed_xml, parse};
 use crate::{
     query::{element, optional_element},
-    request::Request,
+    request::{Request, as_text},
     response::{Failure, Response},
     world::{Context, World},
 };
@@ -352,11 +352,15 @@ pub(super) fn kept_headers(request: &Request, whole: &[u8]) -> Result<BTreeMap<S
     }
     let mut kept = BTreeMap::from([("content-type".to_owned(), "binary/octet-stream".to_owned())]);
     for (name, value) in &request.headers {
-        let Ok(value) = value.to_str() else { continue };
+        let Some(value) = as_text(value) else { continue };
         if KEPT.contains(&name.as_str())
             || name.as_str().starts_with("x-amz-meta-")
             || body::CHECKSUMS.contains(&name.as_str())
         {
+            // S3 gives other characters back in a form of its own (Amazon S3 user guide, object metadata).
+            if !value.is_ascii() {
+                return Err(Failure::new(501, "NotImplemented", format!("the emulator keeps only ASCII in {name}")));
+            }
             kept.insert(name.as_str().to_owned(), value.to_owned());
         }
     }
@@ -383,7 +387,11 @@ fn read_range(range: &str, size: usize) -> Result<(usize, usize), Failure> {
     let unsatisfiable = || Failure::new(416, "InvalidRange", "The requested range is not satisfiable");
     let (first, last) =
         range.strip_prefix("bytes=").and_then(|range| range.split_once('-')).ok_or_else(unsatisfiable)?;
-    let number = |text: &str| text.parse::<usize>().map_err(|_| unsatisfiable());
+    // Rust's own parser takes a plus sign.
+    let number = |text: &str| match text.parse::<usize>() {
+        Ok(number) if !text.starts_with('+') => Ok(number),
+        Ok(_) | Err(_) => Err(unsatisfiable()),
+    };
     let (first, end) = match (first, last) {
         ("", suffix) => (size.saturating_sub(number(suffix)?), size),
         (first, "") => (number(first)?, size),

@@ -103,6 +103,129 @@ async fn a_bucket_is_redirected_to_its_region() {
 }
 
 #[tokio::test]
+async fn every_call_to_a_bucket_or_an_object_is_redirected_to_its_region() {
+    let emulator = emulator().await;
+    create(&client(&emulator)).await;
+    put(&client(&emulator), "k", b"x").await;
+    let calls = [
+        ("GET", "/logs?list-type=2"),
+        ("GET", "/logs?versions"),
+        ("GET", "/logs?uploads"),
+        ("GET", "/logs?tagging"),
+        ("GET", "/logs?location"),
+        ("DELETE", "/logs?lifecycle"),
+        ("DELETE", "/logs"),
+        ("HEAD", "/logs"),
+        ("PUT", "/logs/k"),
+        ("GET", "/logs/k"),
+        ("HEAD", "/logs/k"),
+        ("DELETE", "/logs/k"),
+        ("POST", "/logs/k?uploads"),
+        ("GET", "/logs/none"),
+    ];
+    for (method, target) in calls {
+        let answer = signed(&emulator, "us-west-2", method, target, "", b"").await;
+        assert!(answer.starts_with("HTTP/1.1 301 "), "{method} {target}: {answer}");
+        assert!(answer.contains("x-amz-bucket-region: eu-west-1\r\n"), "{method} {target}: {answer}");
+        let says_where = answer.contains("<Code>PermanentRedirect</Code>")
+            && answer.contains("<Endpoint>logs.s3.eu-west-1.amazonaws.com</Endpoint><Bucket>logs</Bucket>");
+        assert!(says_where || method == "HEAD", "{method} {target}: {answer}");
+    }
+    let kept = client(&emulator).get_object().bucket("logs").key("k").send().await.unwrap();
+    assert_eq!(kept.body.collect().await.unwrap().into_bytes(), "x");
+}
+
+/// A call with headers and a body that no SDK sends, signed for a region.
+async fn signed(emulator: &Emulator, region: &str, method: &str, target: &str, headers: &str, body: &[u8]) -> String {
+    let head = format!(
+        "{method} {target} HTTP/1.1\r\nhost: x\r\nconnection: close\r\nx-amz-date: 20260101T000000Z\r\n\
+         x-amz-content-sha256: UNSIGNED-PAYLOAD\r\ncontent-length: {}\r\nauthorization: AWS4-HMAC-SHA256 \
+         Credential=AKIA/20260101/{region}/s3/aws4_request, SignedHeaders=host, Signature=00\r\n{headers}\r\n",
+        body.len()
+    );
+    // Each character below U+0100 is one byte, so that a header can hold what is no UTF-8.
+    let head: Vec<u8> = head.chars().map(|character| u8::try_from(character).unwrap()).collect();
+    crate::server::raw_bytes(emulator, &[&head, body].concat()).await
+}
+
+#[tokio::test]
+async fn a_header_with_other_bytes_than_ascii_is_not_taken_for_absent() {
+    let emulator = emulator().await;
+    create(&client(&emulator)).await;
+    put(&client(&emulator), "k", b"x").await;
+    let call = |method: &'static str, target: &'static str, header: String| {
+        let emulator = &emulator;
+        async move {
+            let answer = signed(emulator, "eu-west-1", method, target, &format!("{header}\r\n"), b"").await;
+            answer.get(9..12).unwrap_or_default().parse::<u16>().unwrap()
+        }
+    };
+    // é in Latin-1, which is no UTF-8, and in UTF-8.
+    for e in ["\u{e9}", "\u{c3}\u{a9}"] {
+        assert_eq!(call("PUT", "/logs/new", format!("x-amz-acl: {e}")).await, 400);
+        assert!(matches!(call("PUT", "/logs/k", format!("if-none-match: {e}")).await, 400 | 501));
+        assert!(matches!(call("PUT", "/logs/k", format!("x-amz-meta-who: {e}")).await, 400 | 501));
+        assert!(matches!(call("DELETE", "/logs/k", format!("if-match: \"{e}\"")).await, 400 | 412));
+        let owner = format!("x-amz-expected-bucket-owner: 000000000000{e}");
+        assert!(matches!(call("DELETE", "/logs/k", owner).await, 400 | 403));
+        assert_eq!(call("PUT", "/logs/k", format!("x-amz-checksum-crc32: {e}")).await, 400);
+        assert_eq!(call("GET", "/logs/k", format!("user-agent: {e}")).await, 200);
+    }
+    let kept = client(&emulator).get_object().bucket("logs").key("k").send().await.unwrap();
+    assert_eq!(kept.body.collect().await.unwrap().into_bytes(), "x");
+    assert_eq!(code(client(&emulator).head_object().bucket("logs").key("new").send().await), "NotFound");
+}
+
+#[tokio::test]
+async fn a_key_that_xml_cannot_hold_is_a_reference_or_url_encoded() {
+    let emulator = emulator().await;
+    create(&client(&emulator)).await;
+    version(&client(&emulator)).await;
+    let get = |target: &'static str| signed(&emulator, "eu-west-1", "GET", target, "", b"");
+    for target in ["/logs/a%01b/c%0D+%C3%BC%20", "/logs/a%01b/d"] {
+        let answer = signed(&emulator, "eu-west-1", "PUT", target, "", b"x").await;
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    }
+    let answer = signed(&emulator, "eu-west-1", "POST", "/logs/a%01u?uploads", "", b"").await;
+    assert!(answer.contains("<Key>a&#x1;u</Key>"), "{answer}");
+
+    let plain = get("/logs?list-type=2").await;
+    assert!(plain.contains("<Key>a&#x1;b/c&#13;+ü </Key>") && !plain.contains('\u{1}'), "{plain}");
+    let plain = get("/logs?versions&delimiter=/").await;
+    assert!(plain.contains("<CommonPrefixes><Prefix>a&#x1;b/</Prefix></CommonPrefixes>"), "{plain}");
+    let plain = get("/logs?uploads&prefix=a%01").await;
+    assert!(plain.contains("<Prefix>a&#x1;</Prefix>") && plain.contains("<Key>a&#x1;u</Key>"), "{plain}");
+
+    let url = get("/logs?list-type=2&encoding-type=url&prefix=a%01&start-after=a%01").await;
+    for part in [
+        "<Key>a%01b/c%0D%2B%C3%BC+</Key>",
+        "<Prefix>a%01</Prefix>",
+        "<StartAfter>a%01</StartAfter>",
+        "<EncodingType>url</EncodingType>",
+    ] {
+        assert!(url.contains(part), "{part}: {url}");
+    }
+    let url = get("/logs?versions&encoding-type=url&delimiter=%01&max-keys=1").await;
+    for part in
+        ["<Delimiter>%01</Delimiter>", "<CommonPrefixes><Prefix>a%01</Prefix>", "<EncodingType>url</EncodingType>"]
+    {
+        assert!(url.contains(part), "{part}: {url}");
+    }
+    let url = get("/logs?versions&encoding-type=url&max-keys=1&key-marker=a%01").await;
+    assert!(url.contains("<KeyMarker>a%01</KeyMarker>"), "{url}");
+    assert!(url.contains("<NextKeyMarker>a%01b/c%0D%2B%C3%BC+</NextKeyMarker>"), "{url}");
+    let url = get("/logs?uploads&encoding-type=url&prefix=a%01&key-marker=a%01").await;
+    for part in
+        ["<Key>a%01u</Key>", "<Prefix>a%01</Prefix>", "<KeyMarker>a%01</KeyMarker>", "<EncodingType>url</EncodingType>"]
+    {
+        assert!(url.contains(part), "{part}: {url}");
+    }
+    assert!(get("/logs?uploads&encoding-type=xml").await.contains("<Code>InvalidArgument</Code>"));
+    let missing = get("/logs/a%01b?acl%01").await;
+    assert!(missing.starts_with("HTTP/1.1 ") && !missing.contains('\u{1}'), "{missing}");
+}
+
+#[tokio::test]
 async fn names_that_s3_refuses_are_refused() {
     let emulator = emulator().await;
     let client = client(&emulator);

@@ -160,8 +160,12 @@ async fn what_is_not_there_is_an_unknown_operation() {
 
 /// Sends a request as it stands and returns status line, headers and body.
 pub(crate) async fn raw(emulator: &Emulator, request: &str) -> String {
+    raw_bytes(emulator, request.as_bytes()).await
+}
+
+pub(crate) async fn raw_bytes(emulator: &Emulator, request: &[u8]) -> String {
     let mut stream = tokio::net::TcpStream::connect(emulator.address()).await.unwrap();
-    stream.write_all(request.as_bytes()).await.unwrap();
+    stream.write_all(request).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
     answer
