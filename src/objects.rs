@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use aws_sdk_s3::primitives::{ByteStream, DateTimeFormat};
+use aws_sdk_s3::types::EncodingType;
 use jiff::Timestamp;
+use percent_encoding::percent_decode_str;
 
 use crate::aws::{Session, code, failure, is_denied, text};
 use crate::backup::{Key, Layout, Name};
@@ -64,11 +66,13 @@ impl<'s> Bucket<'s> {
     /// Fails as s3:ListBucket does.
     pub async fn folders(&self, prefix: &str) -> Result<Vec<String>> {
         let list = self.session.aws.s3.list_objects_v2().bucket(&self.name).expected_bucket_owner(&self.owner);
-        let mut pages = list.prefix(prefix).delimiter("/").into_paginator().send();
+        let list = list.encoding_type(EncodingType::Url).prefix(prefix).delimiter("/");
+        let mut pages = list.into_paginator().send();
         let mut folders = Vec::new();
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| failure(&self.label(), "s3:ListBucket", error))?;
-            folders.extend(page.common_prefixes().iter().filter_map(|one| one.prefix().map(ToOwned::to_owned)));
+            let encoding = page.encoding_type();
+            folders.extend(page.common_prefixes().iter().filter_map(|one| Some(key_of(one.prefix()?, encoding))));
         }
         Ok(folders)
     }
@@ -112,7 +116,8 @@ impl Listing<'_> {
     pub async fn next(&mut self) -> Result<Option<Vec<Listed>>> {
         let Some(next) = self.next.take() else { return Ok(None) };
         let Bucket { session, name, owner } = self.bucket;
-        let list = session.aws.s3.list_objects_v2().bucket(name).expected_bucket_owner(owner).prefix(&self.prefix);
+        let list = session.aws.s3.list_objects_v2().bucket(name).expected_bucket_owner(owner);
+        let list = list.encoding_type(EncodingType::Url).prefix(&self.prefix);
         let list = match next {
             Next::Behind(key) if key.is_empty() => list,
             Next::Behind(key) => list.start_after(key),
@@ -120,10 +125,11 @@ impl Listing<'_> {
         };
         let page = list.send().await.map_err(|error| failure(&self.bucket.label(), "s3:ListBucket", error))?;
         self.next = page.next_continuation_token().map(|token| Next::Token(token.to_owned()));
+        let encoding = page.encoding_type;
         let listed = page.contents.unwrap_or_default().into_iter().filter_map(|object| {
             let modified = object.last_modified.and_then(|at| at.fmt(DateTimeFormat::DateTime).ok()?.parse().ok());
             let size = object.size.and_then(|size| u64::try_from(size).ok()).unwrap_or_default();
-            Some(Listed { key: object.key?, size, modified })
+            Some(Listed { key: key_of(&object.key?, encoding.as_ref()), size, modified })
         });
         Ok(Some(listed.collect()))
     }
@@ -287,6 +293,31 @@ pub async fn newest_record(bucket: &Bucket<'_>, layout: &Layout) -> Result<Optio
     Ok(found.into_iter().filter_map(|(object, name)| object.modified.or(Some(name.time))).max())
 }
 
+/// Reads a key as a listing gives it. A key may hold characters that XML cannot, so that listings are asked for it encoded; a
+/// server that does not know of that says so by leaving the encoding out (S3 API reference, `EncodingType`).
+#[must_use]
+pub fn key_of(answered: &str, encoding: Option<&EncodingType>) -> String {
+    match encoding {
+        // A space is a plus sign there.
+        Some(EncodingType::Url) => percent_decode_str(&answered.replace('+', " ")).decode_utf8_lossy().into_owned(),
+        Some(_) | None => answered.to_owned(),
+    }
+}
+
 fn hour(moment: Timestamp) -> String {
     moment.strftime("%Y/%m/%d/%H").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_read_as_it_was_encoded() {
+        for (answered, encoding, key) in
+            [("a+b%2Bc%01/%C3%A4", Some(EncodingType::Url), "a b+c\u{1}/\u{e4}"), ("a+b%2Bc", None, "a+b%2Bc")]
+        {
+            assert_eq!(key_of(answered, encoding.as_ref()), key);
+        }
+    }
 }

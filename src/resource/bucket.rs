@@ -9,7 +9,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::error::SdkError;
 use aws_sdk_s3::types::{
     AbortIncompleteMultipartUpload, BucketLifecycleConfiguration, BucketLocationConstraint, CreateBucketConfiguration,
-    Delete, ExpirationStatus, LifecycleExpiration, LifecycleRule as S3Rule, LifecycleRuleFilter,
+    Delete, EncodingType, ExpirationStatus, LifecycleExpiration, LifecycleRule as S3Rule, LifecycleRuleFilter,
     NoncurrentVersionExpiration, ObjectIdentifier, PublicAccessBlockConfiguration, ServerSideEncryption,
     ServerSideEncryptionByDefault, ServerSideEncryptionConfiguration, ServerSideEncryptionRule, Tag, Tagging,
 };
@@ -27,6 +27,7 @@ use serde_json::Value;
 use crate::aws::{Session, code, failure, is_denied, text};
 use crate::bytes::Bytes;
 use crate::error::{Error, ErrorKind, Result, both};
+use crate::objects::key_of;
 use crate::plan::{Step, Work};
 use crate::policy::{self, OWN_PREFIX};
 use crate::resource::{
@@ -907,6 +908,7 @@ async fn list_versions(place: &Place, from: Marker, most: Option<i32>) -> Result
     let answer = place
         .client
         .list_object_versions()
+        .encoding_type(EncodingType::Url)
         .bucket(&place.name)
         .expected_bucket_owner(&place.owner)
         .set_max_keys(most)
@@ -919,8 +921,10 @@ async fn list_versions(place: &Place, from: Marker, most: Option<i32>) -> Result
         Err(error) if code(&error) == Some("NoSuchBucket") => return Ok(None),
         Err(error) => return Err(failure(&place.label(), "s3:ListBucketVersions", error)),
     };
+    let encoding = page.encoding_type.clone();
+    let decoded = |key: Option<String>| key.map(|key| key_of(&key, encoding.as_ref()));
     let next = (page.is_truncated == Some(true))
-        .then(|| Marker { key: page.next_key_marker.clone(), version: page.next_version_id_marker.clone() });
+        .then(|| Marker { key: decoded(page.next_key_marker.clone()), version: page.next_version_id_marker.clone() });
     let versions = page.versions.unwrap_or_default();
     let bytes = versions.iter().filter_map(|version| u64::try_from(version.size.unwrap_or_default()).ok()).sum();
     let objects = versions.len() as u64;
@@ -930,7 +934,7 @@ async fn list_versions(place: &Place, from: Marker, most: Option<i32>) -> Result
         .chain(markers)
         .map(|(key, version)| {
             ObjectIdentifier::builder()
-                .set_key(key)
+                .set_key(decoded(key))
                 .set_version_id(version)
                 .build()
                 .map_err(|error| Error::failed(format!("{}: s3:ListBucketVersions: {error}", place.label())))
@@ -956,8 +960,13 @@ async fn empty(session: &Session, place: &Place, before: u64) -> Result<Option<u
     let mut from = Some(Marker::default());
     while let Some(marker) = from {
         let Some(page) = list_versions(place, marker, None).await? else { return Ok(None) };
-        if !page.keys.is_empty() {
-            under_way.push(delete_objects(place, page.keys));
+        let (in_one_call, one_by_one): (Vec<_>, Vec<_>) =
+            page.keys.into_iter().partition(|identifier| fits_xml(identifier.key()));
+        if !in_one_call.is_empty() {
+            under_way.push(delete_objects(place, in_one_call));
+        }
+        for identifier in one_by_one {
+            removed += delete_object(place, identifier).await?;
         }
         while under_way.len() >= DELETIONS_AT_ONCE {
             removed += under_way.next().await.unwrap_or(Ok(0))?;
@@ -971,6 +980,23 @@ async fn empty(session: &Session, place: &Place, before: u64) -> Result<Option<u
     }
     removed += abort_uploads(place).await?;
     Ok(Some(removed))
+}
+
+/// Tells whether XML can hold a key, as the body of DeleteObjects has to.
+fn fits_xml(key: &str) -> bool {
+    !key.chars().any(
+        |letter| matches!(letter, '\u{0}'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}'),
+    )
+}
+
+async fn delete_object(place: &Place, identifier: ObjectIdentifier) -> Result<u64> {
+    let delete = place.client.delete_object().bucket(&place.name).expected_bucket_owner(&place.owner);
+    let delete = delete.key(identifier.key).set_version_id(identifier.version_id);
+    delete.send().await.map_err(|error| {
+        failure(&place.label(), "s3:DeleteObject", error)
+            .hint_if_denied("allow s3:DeleteObject and s3:DeleteObjectVersion to the caller")
+    })?;
+    Ok(1)
 }
 
 async fn delete_objects(place: &Place, keys: Vec<ObjectIdentifier>) -> Result<u64> {
@@ -1021,6 +1047,7 @@ async fn abort_uploads(place: &Place) -> Result<u64> {
         let answer = place
             .client
             .list_multipart_uploads()
+            .encoding_type(EncodingType::Url)
             .bucket(&place.name)
             .expected_bucket_owner(&place.owner)
             .set_key_marker(key)
@@ -1032,13 +1059,14 @@ async fn abort_uploads(place: &Place) -> Result<u64> {
             Err(error) if code(&error) == Some("NoSuchBucket") => return Ok(aborted),
             Err(error) => return Err(failure(&place.label(), "s3:ListBucketMultipartUploads", error)),
         };
+        let decoded = |key: Option<&str>| key.map(|key| key_of(key, page.encoding_type()));
         for upload in page.uploads() {
             let abort = place
                 .client
                 .abort_multipart_upload()
                 .bucket(&place.name)
                 .expected_bucket_owner(&place.owner)
-                .set_key(upload.key.clone())
+                .set_key(decoded(upload.key()))
                 .set_upload_id(upload.upload_id.clone())
                 .send()
                 .await;
@@ -1052,7 +1080,7 @@ async fn abort_uploads(place: &Place) -> Result<u64> {
         if page.is_truncated != Some(true) {
             return Ok(aborted);
         }
-        key = page.next_key_marker;
+        key = decoded(page.next_key_marker());
         upload = page.next_upload_id_marker;
     }
 }

@@ -445,3 +445,19 @@ async fn an_existing_bucket_costs_one_call_and_may_be_another_accounts() {
     assert!(live.facts.unchecked.is_some());
     assert!(BucketSettings::check_existing(&live, &wanted().settings).is_empty());
 }
+
+#[tokio::test]
+async fn a_key_that_xml_cannot_hold_stands_in_nobody_s_way() {
+    let account = Account::start().await;
+    create(&account).await;
+    for key in ["a\u{1}b", "a b+c", "ä&<", "plain"] {
+        put(&account.session, key, b"x").await;
+    }
+    let bucket = ekk::objects::Bucket::of(&account.session, "logs-000000000000").await.expect("a bucket");
+    let listed = bucket.list("", "").next().await.expect("a page").expect("objects");
+    let keys: Vec<&str> = listed.iter().map(|object| object.key.as_str()).collect();
+    assert_eq!(keys, ["a\u{1}b", "a b+c", "plain", "ä&<"]);
+    let live = read::<BucketSettings>(&account.session).await.expect("a bucket");
+    BucketSettings::delete(&account.session, &names(), &live).await.expect("it goes with all of them");
+    assert_eq!(read::<BucketSettings>(&account.session).await, None);
+}
