@@ -113,7 +113,7 @@ pub enum Command {
     #[command(after_help = ABOUT_DOCTOR)]
     Doctor(Doctor),
 
-    /// Print the IAM permissions of who ships to a stack, or of who looks at it
+    /// Print the IAM permissions of who ships to a stack, looks at it, or looks after it
     Policy(Policy),
 
     /// Open the stack's Dashboards in a browser, signed with your credentials

@@ -1,6 +1,6 @@
 //! `ekk plan`: what `up` or `down` would do, and nothing else.
 
-use super::prepare::{self, File, Prepared};
+use super::prepare::{self, File, Prepared, quoted};
 use super::tally::Tally;
 use super::{mention, print, tell};
 use crate::aws::Session;
@@ -56,7 +56,11 @@ pub(super) async fn run(args: PlanArgs, talk: Talk) -> Result<Exit> {
         let text = serde_json::to_string_pretty(&tally.json()).map_err(|error| Error::failed(error.to_string()))?;
         std::fs::write(path, text + "\n")
             .map_err(|error| Error::failed(format!("--out {}: {error}", path.display())))?;
-        let command = command(wanted, &prepare::flags(&args.place), &sources.join(" "));
+        let command = command(
+            wanted,
+            &prepare::flags(&args.place),
+            &sources.iter().map(|one| quoted(one)).collect::<Vec<_>>().join(" "),
+        );
         mention(talk, &format!("The plan is kept in {}: `{command} --expect {0}` does exactly it.\n", path.display()));
     }
     Ok(tally.exit())
@@ -119,7 +123,7 @@ pub(super) struct Planned {
 impl Planned {
     /// Returns what a user types to have this plan done.
     pub(super) fn command(&self) -> String {
-        command(self.wanted, &self.flags, &self.prepared.file.source)
+        command(self.wanted, &self.flags, &quoted(&self.prepared.file.source))
     }
 
     /// Returns what a user types to have another command look at this stack in this place.
@@ -130,7 +134,7 @@ impl Planned {
             // What came by standard input is gone; its stack has a name.
             "-" if flags.contains("--region ") => format!("ekk {verb}{flags} {stack}"),
             "-" => format!("ekk {verb}{flags} --region {region} {stack}"),
-            _ => format!("ekk {verb}{flags} {source}"),
+            _ => format!("ekk {verb}{flags} {}", quoted(source)),
         }
     }
 

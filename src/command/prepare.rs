@@ -59,6 +59,17 @@ fn command_word(source: &Source) -> String {
     }
 }
 
+/// Returns a word as a shell takes it for one: what is printed as a command can be run as it stands.
+pub(super) fn quoted(word: &str) -> String {
+    // What begins with a hyphen would be a flag; `-` alone is standard input.
+    let word = if word.starts_with('-') && word.len() > 1 { format!("./{word}") } else { word.to_owned() };
+    let is_plain = |letter: char| letter.is_alphanumeric() || "_./:@%+=,-".contains(letter);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word;
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
+}
+
 /// Returns the flags that lead to the same place again, each with a space before it.
 pub(super) fn flags(place: &Place) -> String {
     let Place { local, region, profile } = place;
@@ -68,7 +79,7 @@ pub(super) fn flags(place: &Place) -> String {
     }
     for (flag, value) in [("region", region), ("profile", profile)] {
         if let Some(value) = value {
-            flags.push_str(&format!(" --{flag} {value}"));
+            flags.push_str(&format!(" --{flag} {}", quoted(value)));
         }
     }
     flags
@@ -191,7 +202,7 @@ pub(super) async fn open(stack: Option<&OsStr>, place: &Place, talk: Talk, depth
     let (word, prepared, by_name) = match named {
         Named::File(file) => {
             let prepared = connect(*file, place, local.as_deref(), Deadline::Never, Progress::silent()).await?;
-            (prepared.file.source.clone(), prepared, None)
+            (quoted(&prepared.file.source), prepared, None)
         }
         Named::Stack(stack) => {
             let spec = Spec { stack: stack.clone(), ..Spec::default() };
@@ -277,4 +288,24 @@ async fn alias(session: &Session, local: Option<&str>) -> Option<String> {
     }
     let answer = session.aws.iam.list_account_aliases().send().await.ok()?;
     answer.account_aliases().first().cloned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn what_is_printed_as_a_command_can_be_run() {
+        for (word, wanted) in [
+            ("stacks/logging-test.yaml", "stacks/logging-test.yaml"),
+            ("-", "-"),
+            ("-x.yaml", "./-x.yaml"),
+            ("my stack.yaml", "'my stack.yaml'"),
+            ("anna's.yaml", "'anna'\\''s.yaml'"),
+            ("$HOME.yaml", "'$HOME.yaml'"),
+            ("größe.yaml", "größe.yaml"),
+        ] {
+            assert_eq!(quoted(word), wanted);
+        }
+    }
 }

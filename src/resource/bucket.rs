@@ -993,7 +993,7 @@ async fn delete_object(place: &Place, identifier: ObjectIdentifier) -> Result<u6
     let delete = place.client.delete_object().bucket(&place.name).expected_bucket_owner(&place.owner);
     let delete = delete.key(identifier.key).set_version_id(identifier.version_id);
     delete.send().await.map_err(|error| {
-        failure(&place.label(), "s3:DeleteObject", error)
+        failure(&place.label(), "s3:DeleteObjectVersion", error)
             .hint_if_denied("allow s3:DeleteObject and s3:DeleteObjectVersion to the caller")
     })?;
     Ok(1)
