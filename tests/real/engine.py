@@ -7,7 +7,7 @@
     python tests/real/engine.py install [NAME…]     # all of them without a name
     python tests/real/engine.py run NAME…           # until it is interrupted
 
-Needs Python 3.9, a JDK and mvn (which is installed by apt-get where that may be done). What is downloaded stays in
+Needs Python 3.9, Javas and mvn (which are installed by apt-get where that may be done). What is downloaded stays in
 `${EKK_REAL_CACHE:-${XDG_CACHE_HOME:-~/.cache}/ekk-gate}`. What cannot be had raises `NotToBeHad`.
 """
 
@@ -175,13 +175,19 @@ def _engine(name: str, security: bool) -> Engine:
 def _have_maven(part: str) -> None:
     if shutil.which("mvn"):
         return
+    why = _apt_get("maven")
+    if why or not shutil.which("mvn"):
+        raise NotToBeHad(part, f"there is no mvn, and {why or 'apt-get installed none'}")
+
+
+def _apt_get(package: str) -> Optional[str]:
+    """Installs a package of Debian where that may be done; why not, else."""
     if not shutil.which("apt-get") or os.geteuid() != 0:
-        raise NotToBeHad(part, "there is no mvn, and it cannot be installed by apt-get here")
+        return "it cannot be installed by apt-get here"
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for arguments in (["update"], ["install", "-y", "--no-install-recommends", "maven"]):
+    for arguments in (["update"], ["install", "-y", "--no-install-recommends", package]):
         done = subprocess.run(["apt-get", "-q", *arguments], env=environment, capture_output=True, text=True, check=False)
-    if done.returncode != 0 or not shutil.which("mvn"):
-        raise NotToBeHad(part, f"there is no mvn, and apt-get install maven failed: {_last_line(done.stderr)}")
+    return None if done.returncode == 0 else f"apt-get install {package} failed: {_last_line(done.stderr)}"
 
 
 def _download(part: str, pins: list[str], folder: pathlib.Path) -> None:
@@ -226,8 +232,23 @@ def _download(part: str, pins: list[str], folder: pathlib.Path) -> None:
 
 
 def _java(part: str, versions: tuple[int, int]) -> str:
-    """A `java` within that range, the oldest from 17 on."""
+    """A `java` within that range, the oldest from 17 on; Debian's where there is none."""
     oldest, newest = versions
+    there = _javas()
+    for version in (17, 21, 25):
+        if not any(oldest <= found <= newest for found in there.values()) and oldest <= version <= newest:
+            _apt_get(f"openjdk-{version}-jre-headless")
+            there = _javas()
+    fitting = [(version < 17, version, java) for java, version in there.items() if oldest <= version <= newest]
+    if not fitting:
+        wanted = f"{oldest} or newer" if newest == 99 else f"{oldest} to {newest}"
+        told = ", ".join(str(version) for version in sorted(set(there.values()))) or "no Java at all"
+        raise NotToBeHad(part, f"it needs Java {wanted}, there is {told}, and apt-get installs none here")
+    return min(fitting)[2]
+
+
+def _javas() -> dict[str, int]:
+    """Every `java` of this machine with its version."""
     candidates = [os.path.join(home, "bin", "java") for home in [os.environ.get("JAVA_HOME", "")] if home]
     candidates += [found for found in [shutil.which("java")] if found]
     candidates += sorted(str(path) for path in pathlib.Path("/usr/lib/jvm").glob("*/bin/java"))
@@ -238,12 +259,7 @@ def _java(part: str, versions: tuple[int, int]) -> str:
             found = re.search(r'version "(?:1\.)?(\d+)', told)
             if found:
                 seen.setdefault(candidate, int(found[1]))
-    fitting = [(version < 17, version, java) for java, version in seen.items() if oldest <= version <= newest]
-    if not fitting:
-        wanted = f"{oldest} or newer" if newest == 99 else f"{oldest} to {newest}"
-        there = ", ".join(str(version) for version in sorted(set(seen.values()))) or "no Java at all"
-        raise NotToBeHad(part, f"it needs Java {wanted}, and there is {there}")
-    return min(fitting)[2]
+    return seen
 
 
 @contextlib.contextmanager

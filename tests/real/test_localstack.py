@@ -12,6 +12,7 @@ import time
 import pytest
 
 import localstack
+import proxy
 from conftest import ACCOUNT, HERE, REGION, ROOT, Ekk, changes, client
 
 STACK = "logging-test"
@@ -337,7 +338,7 @@ class TestAnEngineWithoutDashboards:
     def bare(self, binary, for_the_run, opensearch, tmp_path):
         server = for_the_run(localstack.start(f"http://{opensearch.address}", data_dir=tmp_path / "localstack"))
         (tmp_path / self.FILE).write_text(small("bare"))
-        return Ekk(binary, server.address, tmp_path)
+        return Ekk(binary, for_the_run(proxy.start(server.address, via="localstack")).address, tmp_path)
 
     def test_each_up_makes_the_rest_and_says_at_once_why_the_pattern_is_missing(self, bare):
         # The first run makes the pattern, the next cannot know whether there is one.
