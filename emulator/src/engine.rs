@@ -12,6 +12,7 @@ mod mapping;
 mod pattern;
 mod search;
 mod settings;
+mod strict_json;
 mod template;
 mod version;
 
@@ -163,7 +164,7 @@ impl Ask<'_> {
         if self.body.iter().all(u8::is_ascii_whitespace) {
             return Ok(None);
         }
-        serde_json::from_slice(self.body).map(Some).map_err(|error| {
+        strict_json::from_slice(self.body).map(Some).map_err(|error| {
             Failure::new(400, "parse_exception", "request body is not JSON").caused_by(Failure::new(
                 400,
                 "json_parse_exception",

@@ -221,6 +221,7 @@ fn documents(calls: &mut Calls) {
     calls.json("document without an id", "POST", "/plain-1/_doc?refresh=true", &json!({"n": 4}));
     calls.json("document that does not fit", "PUT", "/plain-1/_doc/3", &json!({"n": "four"}));
     calls.raw("document in half a JSON", "PUT", "/plain-1/_doc/3", JSON, "{\"n\": ");
+    calls.raw("document with a field twice", "PUT", "/plain-1/_doc/3", JSON, "{\"n\": 1, \"n\": 1}");
     calls.raw("document that is a list", "PUT", "/plain-1/_doc/3", JSON, "[1]");
     calls.raw("document with no body", "PUT", "/plain-1/_doc/3", None, "");
     calls.raw("document as a form", "PUT", "/plain-1/_doc/3", Some("application/x-www-form-urlencoded"), "a=b");
@@ -310,6 +311,14 @@ fn bulks(calls: &mut Calls) {
         &[json!({"index": {"_index": "plain-1", "_id": "l"}}), json!([1])],
     );
     calls.raw("bulk with no body", "POST", "/_bulk", NDJSON, "");
+    calls.raw(
+        "bulk with fields twice",
+        "POST",
+        "/_bulk",
+        NDJSON,
+        "{\"index\":{\"_index\":\"plain-1\",\"_id\":\"w\"}}\n{\"n\":1,\"n\":2}\n\
+         {\"index\":{\"_index\":\"plain-1\",\"_id\":\"x\"}}\n{\"o\":{\"p\":1,\"p\":1}}\n",
+    );
     calls.raw(
         "bulk without a newline at its end",
         "POST",

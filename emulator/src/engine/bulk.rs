@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::document::{Operation, Refresh, generated_id, read_refresh};
 use super::failure::Failure;
 use super::mapping::preview;
-use super::{Ask, Engine, ExplicitIndex};
+use super::{Ask, Engine, ExplicitIndex, strict_json};
 
 enum Action {
     Write(Operation, Value),
@@ -135,7 +135,7 @@ impl Engine<'_> {
                     )));
                 };
                 let operation = if name == "create" { Operation::Create } else { Operation::Index };
-                match serde_json::from_str(source) {
+                match strict_json::from_slice(source.as_bytes()) {
                     Ok(source) => Action::Write(operation, source),
                     Err(error) => Action::Unreadable(error.to_string()),
                 }

@@ -12,7 +12,7 @@ use super::mapping::{Limits, Mapping, preview};
 use super::pattern::matches_pattern;
 use super::search::{Candidate, How, Query, Sort, sort_value};
 use super::settings::{self, Settings, Stage};
-use super::{Answer, Ask, Engine};
+use super::{Answer, Ask, Engine, strict_json};
 
 /// An index without its documents.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -685,7 +685,7 @@ fn body_or_source(ask: Ask<'_>) -> Result<Option<Value>, Failure> {
             "source and source_content_type parameters are required".to_owned(),
         ));
     }
-    serde_json::from_str(source)
+    strict_json::from_slice(source.as_bytes())
         .map(Some)
         .map_err(|error| Failure::new(400, "parse_exception", format!("[source] is not JSON: {error}")))
 }
