@@ -100,7 +100,9 @@ pub fn overview(stacks: &[StackOverview], header: &Header) -> String {
             places.push(format!("stream {stream} to index {index}, {rotation}"));
         }
         places.extend(stack.engine_version.clone().filter(|version| !version.is_empty()));
-        places.extend(stack.endpoint.clone());
+        // As AWS gives it, without a scheme: as an address it would answer a browser 403.
+        let host = |endpoint: &String| endpoint.split_once("://").map_or(endpoint.clone(), |(_, host)| host.to_owned());
+        places.extend(stack.endpoint.as_ref().map(host));
         if stack.life == Life::Down && !stack.buckets.is_empty() {
             places.push(format!("bucket {} is kept", stack.buckets.join(", ")));
         }
