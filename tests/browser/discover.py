@@ -178,9 +178,20 @@ class Ekk:
         return out
 
 
+class Digits(list):
+    """A list of numbers that JSON shall hold with these digits."""
+
+
 def send(endpoint, records):
     """Puts records into the stream as any SDK does; the local AWS checks no signature."""
-    lines = [{"Data": base64.b64encode((json.dumps(record) + "\n").encode()).decode()} for record in records]
+    def written(record):
+        text = json.dumps({name: name if isinstance(value, Digits) else value for name, value in record.items()})
+        for name, value in record.items():
+            if isinstance(value, Digits):
+                text = text.replace(f': "{name}"', f": [{', '.join(value)}]")
+        return text + "\n"
+
+    lines = [{"Data": base64.b64encode(written(record).encode()).decode()} for record in records]
     headers = {
         "content-type": "application/x-amz-json-1.1",
         "x-amz-target": "Firehose_20150804.PutRecordBatch",
@@ -305,7 +316,15 @@ def discover(browser, address, endpoint, now):
     found(browser, 1)
     must("an old one" in browser.text("#rows"), browser.text("#rows"))
 
+    # From and To the wrong way round.
+    browser.run("document.querySelector('#from').value = arguments[0]; document.querySelector('#to').value = arguments[1];"
+                "document.querySelector('#controls').requestSubmit();", local(minutes(100)), local(minutes(200)))
+    until("it says why", lambda: browser.text("#notice") == "From is later than To, so no record can fit.")
+    must(browser.text("#status") == "Not searched", browser.text("#status"))
+
     # A search that the engine refuses is told in its words.
+    choose(browser, "#range", "60")
+    found(browser, 4)
     search(browser, 'message:"')
     until("the engine's reason is shown", lambda: browser.count("#notice.bad") == 1)
     browser.picture("6-refused")
@@ -317,13 +336,25 @@ def discover(browser, address, endpoint, now):
     choose(browser, "#range", "all")
     until("150 are found", lambda: browser.text("#status") == "150 records, the newest 100 shown"
           or browser.run("document.querySelector('#search').click();"))
+    shows_more = "return !document.querySelector('#more').hidden;"
+    must(browser.run(shows_more), "there is no way to the older ones")
+    search(browser, 'message:"')
+    until("the engine's reason is shown", lambda: browser.count("#notice.bad") == 1)
+    must(not browser.run(shows_more), "there is a way to older records than none")
+    search(browser, "many")
+    until("150 are found again", lambda: browser.text("#status") == "150 records, the newest 100 shown")
     browser.run("document.querySelector('#more').click();")
     until("all are shown", lambda: browser.count("tr.record") == 150)
+    browser.complaints()
+
+    future_and_digits(browser, endpoint, minutes)
+    what_is_under_way(browser)
+    address_of_nothing(browser, address)
 
     browser.devtools("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark"}])
     search(browser, "")
     choose(browser, "#range", "60")
-    found(browser, 4)
+    found(browser, 5)
     browser.picture("7-dark")
     browser.devtools("Emulation.setDeviceMetricsOverride", width=390, height=800, deviceScaleFactor=1, mobile=False)
     browser.picture("8-narrow")
@@ -331,6 +362,81 @@ def discover(browser, address, endpoint, now):
     browser.devtools("Emulation.clearDeviceMetricsOverride")
     browser.devtools("Emulation.setEmulatedMedia", features=[])
     must(browser.complaints() == [], browser.complaints())
+
+
+def future_and_digits(browser, endpoint, minutes):
+    """What is of the future is not of the last minutes; what a record holds is shown as it is."""
+    digits = ["9007199254740993", "-9223372036854775808", "12"]
+    send(endpoint, [
+        record(minutes(-30), "INFO", "strange of the future"),
+        record(minutes(5), "INFO", "strange \u202eturned", after="in order", big=Digits(digits)),
+    ])
+    search(browser, "strange")
+    choose(browser, "#range", "all")
+    until("both are found", lambda: (browser.text("#status") or "") == "2 records"
+          or browser.run("document.querySelector('#search').click();"))
+    choose(browser, "#range", "15")
+    found(browser, 1)
+    must("of the future" not in browser.text("#rows"), browser.text("#rows"))
+    search(browser, "strange AND future")
+    until("the newest is told to be of the future", lambda: "which is in the future" in (browser.text("#notice") or ""))
+    search(browser, "strange")
+    found(browser, 1)
+
+    # Each letter of the value behind the one that turns the direction is right of the one before.
+    lefts = browser.run("""
+      const value = [...document.querySelectorAll(".summary .value")].find((one) => one.innerText === "in order").firstChild;
+      return [0, 1].map((at) => { const range = document.createRange(); range.setStart(value, at); range.setEnd(value, at + 1);
+        return range.getBoundingClientRect().left; });""")
+    must(lefts[0] < lefts[1], "a record's text turns the field behind it")
+    must(f"[{','.join(digits)}]" in browser.text("#rows"), browser.text("#rows"))
+    browser.run("document.querySelector('tr.record button').click();")
+    must(f"[{','.join(digits)}]" in browser.text("tr.whole .fields"), browser.text("tr.whole"))
+    browser.run("document.querySelectorAll('.tools button')[1].click();")
+    whole = browser.text("tr.whole pre")
+    must(all(f" {one}" in whole for one in digits), whole)
+    must("\\u202eturned" in whole and "\u202e" not in whole, whole)
+    must(json.loads(whole)["_source"]["message"] == "strange \u202eturned", "it is not the record")
+    browser.picture("6a-digits")
+
+
+def what_is_under_way(browser):
+    """A search that takes its time says so; a live page survives one that fails."""
+    browser.run("""
+      window.own = fetch; window.open = [];
+      window.fetch = (...all) => new Promise((resolve, reject) => { window.open.push([all, resolve, reject]); });
+      document.querySelector("#search").click();""")
+    must(browser.text("#status") == "Searching …", browser.text("#status"))
+    must(browser.run("return document.querySelector('main').getAttribute('aria-busy');") == "true", "it does not wait")
+    browser.run("for (const [all, resolve, reject] of window.open.splice(0)) window.own(...all).then(resolve, reject);"
+                "window.fetch = window.own;")
+    found(browser, 1)
+    must(browser.run("return document.querySelector('main').getAttribute('aria-busy');") == "false", "it still waits")
+    must(browser.count("tr.whole:not([hidden])") == 1, "the record was folded")
+
+    browser.run("document.querySelector('#live').click();")
+    found(browser, 1)
+    browser.run("window.fetch = () => Promise.reject(new TypeError());")
+    until("the poll failed", lambda: browser.count("#notice.bad") == 1 and not browser.run(
+        "return document.querySelector('#notice').hidden;"))
+    must(browser.text("#status") == "Not searched: the records below are older", browser.text("#status"))
+    must(browser.count("tr.whole:not([hidden])") == 1, "a poll that failed folds the records")
+    browser.run("window.fetch = window.own;")
+    found(browser, 1)
+    must(browser.count("tr.whole:not([hidden])") == 1, "a poll after one that failed folds the records")
+    browser.run("document.querySelector('#live').click();")
+    found(browser, 1)
+
+
+def address_of_nothing(browser, address):
+    """An address that names another pattern is told, and stays told while records are shown."""
+    browser.open(address + "app/discover#/?_a=(index:'strange')&range=all")
+    browser.call("POST", "/refresh", {})
+    until("the records are there", lambda: browser.count("tr.record") > 0)
+    warning = "The address names an index pattern that is not here: strange"
+    must(browser.text("#warning") == warning, browser.text("#warning"))
+    choose(browser, "#pattern", browser.run("return document.querySelector('#pattern').value;"))
+    must(browser.run("return document.querySelector('#warning').hidden;"), "it stays after a choice")
 
 
 class Quiet(http.server.BaseHTTPRequestHandler):
@@ -398,7 +504,7 @@ def through_the_proxy(browser, ekk, now):
         browser.complaints()
         browser.open(address)
         must("token" not in browser.address(), f"the token stays in the address: {browser.address()}")
-        found(browser, 4)
+        found(browser, 5)
         must("order 4711 paid" in browser.text("#rows"), browser.text("#rows"))
         must(browser.run("return document.cookie;") == "", "a script can read the cookie")
         browser.picture("10-through-the-proxy")

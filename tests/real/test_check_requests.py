@@ -235,6 +235,56 @@ def test_an_error_that_the_model_does_not_declare_is_reported():
     assert tally.undeclared == {("firehose", "DescribeDeliveryStream", "TooManyTagsException"): 1}
 
 
+def test_only_an_undeclared_error_that_is_listed_passes(recorded, tmp_path):
+    folder, source = recorded
+
+    def ended(*errors):
+        answers = [
+            answered(
+                form_call("Action=ListRoles"),
+                400,
+                f"<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code></Error></ErrorResponse>",
+            )
+            for code in errors
+        ]
+        (folder / "emulator-1-0.jsonl").write_text("".join(json.dumps(one) + "\n" for one in answers))
+        told = run(folder, source, "--json", str(tmp_path / "counts.json"))
+        counts = json.loads((tmp_path / "counts.json").read_text())
+        return told, counts["undeclared_errors"], counts["known_undeclared_errors"]
+
+    told, unlisted, listed = ended("MalformedInput")
+    assert (told.returncode, unlisted, listed) == (0, 0, 1)
+    told, unlisted, listed = ended("MalformedInput", "Strange")
+    assert (told.returncode, unlisted, listed) == (1, 1, 1)
+    assert "answer of the emulator: iam ListRoles: Strange, which neither the model declares nor" in told.stdout
+
+
+def test_every_undeclared_error_has_its_reason():
+    assert all(len(reason) > 20 for reason in check_requests.UNDECLARED.values())
+
+
+DEEP = 100_000
+
+
+@pytest.mark.parametrize(
+    ("deep", "expected"),
+    [
+        (line("firehose", headers={"x-amz-target": "Firehose_20150804.ListDeliveryStreams"}, body="[" * DEEP), ["type at "]),
+        (line("es", "POST", "/2021-01-01/opensearch/domain", body='{"DomainName":' + "[" * DEEP), ["type at "]),
+        (line("s3", "PUT", "/bucket?tagging", CHECKSUM, "<Tagging>" * DEEP), ["type at "]),
+    ],
+    ids=["json", "rest-json", "rest-xml"],
+)
+def test_what_is_nested_too_deeply_is_one_fault(deep, expected):
+    assert faults(deep) == expected
+
+
+def test_an_answer_that_is_nested_too_deeply_is_one_fault():
+    assert answer_faults(answered(LIST, 200, '{"DeliveryStreamNames":' + "[" * DEEP)) == ["type at "]
+    assert answer_faults(answered(DESCRIBE, 400, "[" * DEEP)) == ["required at code"]
+    assert answer_faults(answered(DESCRIBE, 400, "[]")) == ["required at code"]
+
+
 def test_what_a_test_ordered_and_what_others_answer_is_not_checked():
     wrong = answered(LIST, 200, "{}")
     tally = taken({**wrong, "injected": True}, {**wrong, "via": "moto"})
@@ -263,11 +313,24 @@ def test_a_good_run_says_so_and_counts(recorded, tmp_path):
     ended = run(*recorded, "--json", str(tmp_path / "counts.json"))
     assert (ended.returncode, ended.stdout) == (
         0,
+        "requests by server: 1 to emulator\n"
         "1 requests of 1 operations checked, 0 violations; 0 answers checked, 0 violations; "
         "0 of 1 called operations never seen\n",
     )
     counts = json.loads((tmp_path / "counts.json").read_text())
     assert (counts["requests"], counts["operations"], counts["never_seen"]) == (1, 1, [])
+    assert counts["by_server"] == {"emulator": 1}
+
+
+def test_the_requests_are_told_by_server(recorded, tmp_path):
+    folder, source = recorded
+    for server, count in (("localstack", 2), ("moto", 1)):
+        lines = [json.dumps(form_call("Action=ListRoles", via=server)) + "\n"] * count
+        (folder / f"{server}-1-0.jsonl").write_text("".join(lines))
+    ended = run(folder, source, "--json", str(tmp_path / "counts.json"))
+    assert ended.stdout.startswith("requests by server: 1 to emulator, 2 to localstack, 1 to moto\n4 requests of 1 operations")
+    counts = json.loads((tmp_path / "counts.json").read_text())
+    assert counts["by_server"] == {"emulator": 1, "localstack": 2, "moto": 1}
 
 
 @pytest.mark.parametrize(
@@ -277,6 +340,19 @@ def test_a_good_run_says_so_and_counts(recorded, tmp_path):
         ("fn g(client: &Client) { client\n    .put_public_access_block()\n    .send() }", "never seen: s3 PutPublicAccessBlock\n"),
         ("fn g() { aws.iam.fly_to_the_moon().send() }", "iam.fly_to_the_moon\n"),
         ("fn g() { session.aws.logs.list_tags_for_resource().send() }", "never seen: logs ListTagsForResource\n"),
+        ("fn g() { aws.s3 . create_bucket ( ) . send() }", "never seen: s3 CreateBucket\n"),
+        ("fn g(c: &aws_sdk_s3::Client) { aws_sdk_s3::Client::head_object(c).send() }", "never seen: s3 HeadObject\n"),
+        ("use aws_sdk_s3 as s3;\nfn g() { let f = s3::Client::get_bucket_cors; }", "never seen: s3 GetBucketCors\n"),
+        ("use aws_sdk_s3::Client;\nfn g() { f.map(Client::get_bucket_cors) }", "never seen: s3 GetBucketCors\n"),
+        ("use aws_sdk_s3::{Client, types::Tag};\nfn g() { Client::get_bucket_cors(&c) }", "never seen: s3 GetBucketCors\n"),
+        ("fn g() { aws_sdk_s3::Client::fly_to_the_moon(c) }", "s3 Client::fly_to_the_moon\n"),
+        ("use aws_sdk_s3::Client as S3;\nfn g() { S3::get_bucket_cors(&c) }", "S3::get_bucket_cors may call an operation"),
+        ("use aws_sdk_s3::operation::get_bucket_cors::GetBucketCorsOutput;\n", "never seen: s3 GetBucketCors\n"),
+        (
+            "use aws_sdk_s3::operation::{\n    get_bucket_cors::{self, builders::GetBucketCorsInputBuilder},\n    head_object,\n};\n",
+            "never seen: s3 GetBucketCors\nnever seen: s3 HeadObject\n",
+        ),
+        ("use aws_sdk_s3::operation::fly_to_the_moon::Flight;\n", "aws_sdk_s3::operation::fly_to_the_moon\n"),
     ],
 )
 def test_a_call_that_was_never_seen_is_found(recorded, planted, said):

@@ -6,6 +6,9 @@ const LIVE_MILLISECONDS = 2000;
 const MOST_IN_A_WINDOW = 10000;
 const MOST_SHOWN = 20000;
 
+// Before the digits of a number that JavaScript would round. No record can hold it: it is made anew for each page.
+const DIGITS = "digits-" + [...crypto.getRandomValues(new Uint32Array(4))].join("-") + ":";
+
 const at = (id) => document.getElementById(id);
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone || "local";
 let patterns = [];
@@ -37,7 +40,7 @@ async function ask(path, body) {
   const text = await response.text();
   let answer = null;
   try {
-    answer = JSON.parse(text);
+    answer = read(text);
   } catch {
     // What is no JSON is shown as it is.
   }
@@ -46,6 +49,19 @@ async function ask(path, body) {
     throw Object.assign(new Error(why), { status: response.status });
   }
   return answer;
+}
+
+// Reads JSON in which every number keeps its digits: one that is written otherwise than JavaScript would becomes a text.
+function read(text) {
+  return JSON.parse(text.replace(/"(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*/g, (token) =>
+    token[0] === '"' || String(Number(token)) === token ? token : JSON.stringify(DIGITS + token)));
+}
+
+// Writes JSON with the digits of `read`, and with no character that changes the direction of the text around it.
+function written(value, indent) {
+  return JSON.stringify(value, null, indent)
+    .replaceAll(new RegExp(`"${DIGITS}([^"]*)"`, "g"), "$1")
+    .replace(/[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, (one) => "\\u" + one.charCodeAt(0).toString(16).padStart(4, "0"));
 }
 
 // Dashboards and Kibana have search strategies and settings of different names.
@@ -81,9 +97,9 @@ async function load() {
   if (state.from) at("from").value = state.from;
   if (state.to) at("to").value = state.to;
   showBetween();
-  if (state.pattern && state.pattern !== wanted) {
-    notice("", ["The address names an index pattern that is not here: " + state.pattern]);
-  }
+  const isMissing = state.pattern && state.pattern !== wanted;
+  at("warning").hidden = !isMissing;
+  at("warning").textContent = isMissing ? "The address names an index pattern that is not here: " + state.pattern : "";
 }
 
 // `#/?_a=(index:'ID')` is what Dashboards' own addresses look like; the rest is this page's.
@@ -118,7 +134,8 @@ function showBetween() {
 function bounds() {
   const range = at("range").value;
   if (range === "all") return null;
-  if (range !== "between") return { gte: Date.now() - Number(range) * 60000 };
+  // As in Discover, nothing of the future is of the last minutes.
+  if (range !== "between") return { gte: Date.now() - Number(range) * 60000, lte: Date.now() };
   const found = {};
   // A value without a zone is of the browser's own.
   if (at("from").value) found.gte = new Date(at("from").value).getTime();
@@ -139,20 +156,26 @@ function bodyOf(pattern, limits, count) {
 const search = (pattern, body) =>
   eitherOf(["internal/search/opensearch", "internal/search/es"], { params: { index: pattern.title, body } });
 
-async function refresh() {
+// A search that nobody waits for, of a live page, changes nothing until it has an answer.
+async function refresh(isPoll = false) {
   const mine = ++asked;
   clearTimeout(timer);
   const pattern = patterns.find((one) => one.id === at("pattern").value);
   if (!pattern) {
     at("status").textContent = "No index pattern";
-    rows([], null);
+    noRows();
     notice("", ["This domain has no index pattern yet.", "`ekk up --local` makes one, and a record makes the index."]);
     return;
   }
   keepStateInAddress();
   at("time-head").textContent = pattern.time ? `Time (${zone})` : "Time (the pattern has no time field)";
+  if (!isPoll) {
+    at("status").textContent = "Searching …";
+    waiting(true);
+  }
   try {
     const limits = bounds();
+    if (limits && limits.gte > limits.lte) throw new Error("From is later than To, so no record can fit.");
     const answer = await search(pattern, bodyOf(pattern, limits, size));
     if (mine !== asked) return;
     const hits = answer.rawResponse.hits;
@@ -169,16 +192,32 @@ async function refresh() {
     }
   } catch (error) {
     if (mine !== asked) return;
-    at("status").textContent = "Not searched";
-    rows([], null);
     const lines = [error.message];
+    // The records of a live page stay as they are, unfolded or not: the next answer may come.
+    if (!isPoll) noRows();
+    const areThere = !at("records").hidden;
+    at("status").textContent = areThere ? "Not searched: the records below are older" : "Not searched";
     if (/Text fields are not optimi[sz]ed/.test(error.message)) {
       lines.push(`The time field ${pattern.time} is text and not a date in an index of ${pattern.title}, so the records have no order.`);
     }
     notice("bad", lines);
   } finally {
-    if (mine === asked && at("live").checked) timer = setTimeout(refresh, LIVE_MILLISECONDS);
+    if (mine === asked) {
+      waiting(false);
+      if (at("live").checked) timer = setTimeout(refresh, LIVE_MILLISECONDS, true);
+    }
   }
+}
+
+function waiting(isOn) {
+  at("main").setAttribute("aria-busy", String(isOn));
+}
+
+// What was unfolded is again when the record comes back.
+function noRows() {
+  at("rows").replaceChildren();
+  at("records").hidden = true;
+  at("more").hidden = true;
 }
 
 async function sayWhyNothing(pattern, limits, mine) {
@@ -193,7 +232,7 @@ async function sayWhyNothing(pattern, limits, mine) {
   }
   const when = timeOf(newest, pattern);
   const lines = ["No record fits."];
-  if (when) lines.push(`The newest of all is of ${local(when)}.`);
+  if (when) lines.push(`The newest of all is of ${local(when)}${when > Date.now() ? ", which is in the future" : ""}.`);
   const box = notice("", lines);
   if (limits || at("query").value.trim()) {
     const all = made("button", "", "Show all records");
@@ -321,7 +360,7 @@ function contents(hit, fields, key, fill) {
     });
     tools.append(button);
   }
-  if (unfolded.get(key) === "json") return [tools, made("pre", "json", JSON.stringify(hit, null, 2))];
+  if (unfolded.get(key) === "json") return [tools, made("pre", "json", written(hit, 2))];
   const table = made("table", "fields");
   const body = made("tbody");
   table.append(body);
@@ -348,7 +387,10 @@ function flattened(source, prefix = "", into = new Map()) {
   return into;
 }
 
-const shown = (value) => (typeof value === "string" ? value : JSON.stringify(value));
+function shown(value) {
+  if (typeof value !== "string") return written(value);
+  return value.startsWith(DIGITS) ? value.slice(DIGITS.length) : value;
+}
 const shortened = (text) => (text.length > 300 ? text.slice(0, 300) + "…" : text);
 
 function restart() {
@@ -360,12 +402,15 @@ at("controls").addEventListener("submit", (event) => {
   event.preventDefault();
   restart();
 });
-at("pattern").addEventListener("change", restart);
+at("pattern").addEventListener("change", () => {
+  at("warning").hidden = true;
+  restart();
+});
 at("range").addEventListener("change", () => {
   showBetween();
   if (at("range").value !== "between") restart();
 });
-at("live").addEventListener("change", refresh);
+at("live").addEventListener("change", () => refresh());
 at("more").addEventListener("click", () => {
   size = Math.min(size * 4, MOST_IN_A_WINDOW);
   refresh();
