@@ -23,10 +23,15 @@ RECORD_BYTES = 1_024_000
 
 #: What every log record has: not of the application's own making. `taskName` came with Python 3.12.
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
-_STANDARD_COUNT = len(logging.makeLogRecord({}).__dict__)
 
 #: The article's fields.
 _DEFAULT_FIELDS = ("asctime", "name", "levelname", "message")
+
+#: Fields that are written where a record has something for them, whether `fmt` names them or not.
+_WHERE_NEEDED = ("exc_info", "stack_info", "format_error")
+
+#: Names of the formatter's own that are no fields unless `fmt` names them.
+_NOT_WRITTEN = frozenset(["message", "asctime"])
 
 #: An index refuses a document with one of its own metadata fields in it.
 _METADATA = frozenset(
@@ -38,12 +43,17 @@ _METADATA = frozenset(
 _DEPTH = 15
 #: How many values one container of a record may hold, all levels together.
 _VALUES = 5_000
+#: And how many characters, so that it fits into a record with most of its texts whole.
+_CHARACTERS = 512_000
 
 _NOT_PLAIN = re.compile("[\x85\u2028\u2029\ud800-\udfff]")
 _PERCENT = re.compile(r"%\((.+?)\)")
 
 Style = Literal["%", "{", "$"]
 Extra = Literal["fields", "strings", "text"]
+
+#: How many characters one text may have, and all texts of one container together.
+_Limits = tuple[int, int]
 
 
 class JsonFormatter(logging.Formatter):
@@ -62,7 +72,7 @@ class JsonFormatter(logging.Formatter):
         defaults: Fields that every record gets, unless it has its own.
         extra: `fields`: each key of `extra` is a field with a type of its own. `strings`: each is a field, and every
             value a string, so that two records never clash in the mapping. `text`: all of them are the JSON text of
-            the one field `extra`.
+            the one field `extra`. A key that would be one of the fields above is `extra_KEY`.
         max_characters: A longer text is cut and says so at its end. A record that is over 1,000 KiB nevertheless is
             cut further.
     """
@@ -78,6 +88,8 @@ class JsonFormatter(logging.Formatter):
         extra: Extra = "fields",
         max_characters: int = 100_000,
     ) -> None:
+        # Python's own example of a fileConfig has an empty `datefmt`, and means none.
+        fmt, datefmt = fmt or None, datefmt or None
         super().__init__(fmt, datefmt, style, validate)
         if extra not in ("fields", "strings", "text"):
             raise ValueError(f"extra is fields, strings or text, not {extra!r}")
@@ -85,25 +97,26 @@ class JsonFormatter(logging.Formatter):
             raise ValueError(f"max_characters is 100 or more, not {max_characters!r}")
         self._fields = _DEFAULT_FIELDS if fmt is None else _fields_of(fmt, style)
         self._prefixes = tuple((name, f"{_quote(name)}:") for name in self._fields)
-        self._own = frozenset(self._fields) | {"exc_info", "stack_info"}
+        self._special = frozenset(("message", "asctime", *_WHERE_NEEDED, *(("extra",) if extra == "text" else ())))
+        # No key of `extra` may have one of these names, not even where a record leaves it out: its type is taken.
+        self._own = (frozenset(self._fields) | self._special) - (_NOT_WRITTEN - frozenset(self._fields))
+        self._not_named = tuple(name for name in _WHERE_NEEDED if name not in self._fields)
         self._defaults = dict(defaults or {})
         self._extra = extra
-        self._max_characters = max_characters
+        self._limits: _Limits = (max_characters, _CHARACTERS)
         # The text of the last second that was asked for; replaced whole, so that threads need no lock.
         self._second: tuple[int, str | None, str, str] = (-1, None, "", "")
 
     def format(self, record: logging.LogRecord) -> str:
         """Returns the record as one line of JSON; what is wrong with the record itself stands in `format_error`."""
-        limit = self._max_characters
-        while True:
-            text = self._compose(record, limit)
-            # Six bytes for a character is the worst that JSON and UTF-8 make of it.
-            if len(text) < RECORD_BYTES // 6 or len(text.encode("utf-8", "replace")) < RECORD_BYTES:
-                break
-            if limit < 100:
-                text = self._least(record)
-                break
-            limit //= 4
+        return self.format_in_need(record, None)
+
+    def format_in_need(self, record: logging.LogRecord, trouble: str | None) -> str:
+        """Returns a record that somebody else could not format, and in `format_error` why."""
+        try:
+            text = self._within_the_limit(record, trouble)
+        except Exception as error:
+            text = self._least(record, _told(error))
         if not text.isascii():
             # Lone surrogates are no Unicode; they stay legible, as Python's own standard error shows them. And some
             # readers take Unicode's other ends of a line for such.
@@ -137,80 +150,164 @@ class JsonFormatter(logging.Formatter):
         plain.exc_info = plain.exc_text = plain.stack_info = None
         return self.format(plain)
 
-    def _compose(self, record: logging.LogRecord, limit: int) -> str:
+    def _within_the_limit(self, record: logging.LogRecord, trouble: str | None) -> str:
+        limits = self._limits
+        while limits[0] >= 25:
+            text = self._compose(record, trouble, limits)
+            # Six bytes for a character is the worst that JSON and UTF-8 make of it.
+            if text is not None and (
+                len(text) < RECORD_BYTES // 6 or len(text.encode("utf-8", "replace")) < RECORD_BYTES
+            ):
+                return text
+            limits = (limits[0] // 4, limits[1] // 4)
+        return self._least(record, "the record is over 1,000 KiB; its fields were left out")
+
+    def _compose(self, record: logging.LogRecord, trouble: str | None, limits: _Limits) -> str | None:
+        """Returns the record with its texts cut; None where there is too much of it nevertheless."""
         attributes = record.__dict__
-        merged: dict[str, Any] = {}
-        trouble: str | None = None
-        if isinstance(record.msg, dict) and not record.args:
-            merged = record.msg
-            message: Any = merged.get("message", "")
-        else:
-            try:
-                message = record.getMessage()
-            except Exception as error:
-                # What was meant is worth more than that it was written badly.
-                message = f"{_shown(record.msg)} {_shown(record.args)}"
-                trouble = f"{type(error).__name__}: {_shown(error)}"
+        message, merged, message_trouble = _message(record)
+        trouble = trouble or message_trouble
+        fields: dict[str, Any] = {}
+        inside: dict[str, Any] = {}
+        if merged or self._defaults or not _STANDARD.issuperset(attributes):
+            self._sort(attributes, merged, fields, inside)
+        encode = _as_string if self._extra == "strings" else _encoded
         parts = []
         for name, prefix in self._prefixes:
             if name == "message":
-                value = message
+                value = _as_string(message, limits)
             elif name == "asctime":
-                value = self.formatTime(record, self.datefmt)
+                try:
+                    value = _as_string(self.formatTime(record, self.datefmt), limits)
+                except Exception as error:
+                    value, trouble = "null", trouble or _told(error)
+            elif name in self._special:
+                value = self._where_needed(name, record, trouble, inside, limits) or "null"
             elif name in attributes:
-                value = attributes[name]
-            elif name in merged:
-                value = merged[name]
+                # What Python sets has one type; what an application does has any.
+                is_free = name not in _STANDARD or name in ("msg", "args")
+                value = (encode if is_free else _encoded)(attributes[name], limits)
             else:
-                value = self._defaults.get(name)
-            parts.append(prefix + _encoded(value, limit))
-        if record.exc_info:
-            parts.append('"exc_info":' + _encoded(self._traceback(record), limit))
-        elif record.exc_text:
-            parts.append('"exc_info":' + _encoded(record.exc_text, limit))
-        if record.stack_info:
-            parts.append('"stack_info":' + _encoded(self.formatStack(record.stack_info), limit))
-        if trouble:
-            parts.append('"format_error":' + _quote(trouble[:limit]))
-        if merged or self._defaults or len(attributes) > _STANDARD_COUNT:
-            self._add_extra(parts, attributes, merged, limit)
+                value = encode(merged[name] if name in merged else self._defaults.get(name), limits)
+            parts.append(prefix + value)
+        for name in self._not_named:
+            found = self._where_needed(name, record, trouble, inside, limits)
+            if found is not None:
+                parts.append(f'"{name}":{found}')
+        size = 0
+        for name, value in fields.items():
+            parts.append(f"{_quote(name)}:{encode(value, limits)}")
+            size += len(parts[-1])
+            if size > RECORD_BYTES:
+                # Before the rest of it takes seconds.
+                return None
+        if inside and "extra" not in self._fields:
+            parts.append(f'"extra":{_inside_text(inside, limits)}')
         return "{" + ",".join(parts) + "}"
 
-    def _add_extra(self, parts: list[str], attributes: dict[str, Any], merged: dict[str, Any], limit: int) -> None:
-        extra: dict[str, Any] = {}
-        for source in (self._defaults, merged):
-            for key, value in source.items():
-                if key not in self._own and key != "message":
-                    extra[_key(key)] = value
+    def _sort(
+        self, attributes: dict[str, Any], merged: dict[str, Any], fields: dict[str, Any], inside: dict[str, Any]
+    ) -> None:
+        """Sorts what `fmt` does not name into fields and what stands inside of the one field `extra`."""
+        others = inside if self._extra == "text" else fields
+        for key, value in self._defaults.items():
+            if key not in self._fields:
+                # A default is a field with every `extra`, and so is what a record has instead.
+                if self._extra == "text":
+                    self._add(fields, key, attributes.get(key, merged.get(key, value)))
+                elif key not in attributes and key not in merged:
+                    self._add(fields, key, value)
+        is_done = self._defaults if self._extra == "text" else ()
+        for key, value in merged.items():
+            is_named = key in self._fields and key not in attributes and key not in self._special
+            if not is_named and key not in is_done:
+                self._add(others, key, value)
         for key, value in attributes.items():
-            if key not in _STANDARD and key not in self._own:
-                extra[_key(key)] = value
-        if not extra:
-            return
-        if self._extra == "text":
-            parts.append('"extra":' + _encoded(_json(extra, limit), limit))
-        elif self._extra == "strings":
-            strings = {key.replace(".", "_"): _as_string(value, limit) for key, value in extra.items()}
-            parts.extend(f"{_quote(key)}:{value}" for key, value in strings.items())
+            if key not in _STANDARD and (key not in self._fields or key in self._special) and key not in is_done:
+                self._add(others, key, value)
+
+    def _add(self, fields: dict[str, Any], key: Any, value: Any) -> None:
+        """Adds a field under a name that the index takes and nothing else in the document has."""
+        name = _key(key)
+        if "." in name and (
+            self._extra == "strings"
+            # An object cannot have the name of a field that is none.
+            or name.split(".", 1)[0] in self._own
+            or any(name.startswith(f"{other}.") and not isinstance(fields[other], Mapping) for other in fields)
+        ):
+            name = name.replace(".", "_")
+        while name in self._own or name in fields:
+            name = f"extra_{name}"
+        fields[name] = value
+
+    def _where_needed(
+        self, name: str, record: logging.LogRecord, trouble: str | None, inside: dict[str, Any], limits: _Limits
+    ) -> str | None:
+        attributes = record.__dict__
+        if name == "exc_info":
+            if attributes.get("exc_info"):
+                return _as_string(self._traceback(record), limits)
+            text = attributes.get("exc_text")
+        elif name == "stack_info":
+            text = attributes.get("stack_info")
+            if text:
+                try:
+                    text = self.formatStack(text)
+                except Exception as error:
+                    text = f"{shown(text)} (it cannot be formatted: {type(error).__name__})"
+        elif name == "format_error":
+            text = trouble
         else:
-            parts.extend(f"{_quote(key)}:{_encoded(value, limit)}" for key, value in extra.items())
+            return _inside_text(inside, limits) if inside else None
+        return _as_string(text, limits) if text else None
 
     def _traceback(self, record: logging.LogRecord) -> str:
         try:
             # Not the text that another handler's formatter may have left in `exc_text`.
             return self.formatException(record.exc_info)  # type: ignore[arg-type]
         except Exception as error:
-            return f"{_shown(record.exc_info)} (its traceback cannot be shown: {type(error).__name__})"
+            return f"{shown(record.exc_info)} (its traceback cannot be shown: {type(error).__name__})"
 
-    def _least(self, record: logging.LogRecord) -> str:
+    def _least(self, record: logging.LogRecord, trouble: str) -> str:
+        try:
+            at = self.formatTime(record, self.datefmt)
+        except Exception:
+            at = None
+        attributes = record.__dict__
         values = {
-            "asctime": self.formatTime(record, self.datefmt),
-            "name": record.name[:1000],
-            "levelname": record.levelname[:1000],
-            "message": _cut(_shown(record.msg), 1000),
-            "format_error": "the record is over 1,000 KiB; its fields were left out",
+            "asctime": at,
+            "name": attributes.get("name"),
+            "levelname": attributes.get("levelname"),
+            "message": shown(attributes.get("msg")),
+            "format_error": trouble,
         }
-        return "{" + ",".join(f"{_quote(name)}:{_quote(value)}" for name, value in values.items()) + "}"
+        return (
+            "{" + ",".join(f"{_quote(name)}:{_as_string(value, (1000, 1000))}" for name, value in values.items()) + "}"
+        )
+
+
+def _message(record: logging.LogRecord) -> tuple[Any, dict[str, Any], str | None]:
+    """Returns a record's message, what else came with it when it is a mapping, and what was wrong with it."""
+    message = record.msg
+    try:
+        if type(message) is str or not isinstance(message, Mapping) or record.args:
+            return record.getMessage(), {}, None
+        merged: dict[str, Any] = {}
+        for key, value in message.items():
+            name = key if type(key) is str else _cut(shown(key), 200)
+            while name in merged or (name == "message" and type(key) is not str):
+                name = f"extra_{name}"
+            merged[name] = value
+        return merged.pop("message", ""), merged, None
+    except Exception as error:
+        # What was meant is worth more than that it was written badly.
+        arguments = record.__dict__.get("args")
+        text = f"{shown(message)} {shown(arguments)}" if arguments else shown(message)
+        return text, {}, _told(error)
+
+
+def _inside_text(inside: dict[str, Any], limits: _Limits) -> str:
+    return _encoded(_json(inside, limits), (max(limits), max(limits)))
 
 
 def _written_out(match: re.Match[str]) -> str:
@@ -229,43 +326,48 @@ def _fields_of(fmt: str, style: Style) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def _encoded(value: Any, limit: int) -> str:
+def _encoded(value: Any, limits: _Limits) -> str:
     """Returns a value as JSON; the common ones without a detour."""
     kind = type(value)
     if kind is str:
-        return _quote(value if len(value) <= limit else _cut(value, limit))
+        return _quote(value if len(value) <= limits[0] else _cut(value, limits[0]))
     if value is None:
         return "null"
     if kind is int and -(2**63) <= value < 2**63:
         return int.__repr__(value)
-    return _json(value, limit)
+    return _json(value, limits)
 
 
-def _json(value: Any, limit: int) -> str:
+def _json(value: Any, limits: _Limits) -> str:
     try:
-        return json.dumps(_plain(value, limit, _DEPTH, [_VALUES], set()), ensure_ascii=False, separators=(",", ":"))
+        plain = _plain(value, limits[0], _DEPTH, [_VALUES, limits[1]], set())
+        return json.dumps(plain, ensure_ascii=False, separators=(",", ":"))
     except Exception as error:
-        return _quote(_cut(f"<{type(value).__name__} that cannot be written: {type(error).__name__}>", limit))
+        return _quote(_cut(f"<{type(value).__name__} that cannot be written: {type(error).__name__}>", limits[0]))
 
 
-def _as_string(value: Any, limit: int) -> str:
-    if value is None or isinstance(value, str):
-        return _encoded(value, limit)
-    text = _json(value, limit)
+def _as_string(value: Any, limits: _Limits) -> str:
+    """Returns a value as a JSON string, or as null."""
+    if type(value) is str or value is None:
+        return _encoded(value, limits)
+    text = _json(value, limits)
     if text == "null":
         return text
-    return text if text.startswith('"') else _quote(_cut(text, limit))
+    return text if text.startswith('"') else _quote(_cut(text, limits[0]))
 
 
 def _plain(value: Any, limit: int, depth: int, budget: list[int], above: set[int]) -> Any:
-    """Returns a value made of nothing but what JSON and the index know."""
+    """Returns a value made of nothing but what JSON and the index know.
+
+    The budget is what is left of the values and of the characters.
+    """
     budget[0] -= 1
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, enum.Enum):
         return _plain(value.value, limit, depth, budget, above)
     if isinstance(value, str):
-        return _cut(str.__str__(value), limit)
+        return _paid(str.__str__(value), limit, budget)
     if isinstance(value, int):
         # Beyond 64 bits the index has no type for it and would refuse the document.
         return int(value) if -(2**63) <= value < 2**63 else _big(value)
@@ -274,7 +376,8 @@ def _plain(value: Any, limit: int, depth: int, budget: list[int], above: set[int
         return float(value) if math.isfinite(value) else None
     inner = _inner(value)
     if inner is None:
-        return _single(value, limit)
+        single = _single(value, limit)
+        return _paid(single, limit, budget) if isinstance(single, str) else single
     if id(value) in above:
         return f"<circular {type(value).__name__}>"
     if depth == 0:
@@ -284,20 +387,28 @@ def _plain(value: Any, limit: int, depth: int, budget: list[int], above: set[int
         if isinstance(inner, Mapping):
             result: dict[str, Any] = {}
             for key, item in inner.items():
-                if budget[0] <= 0:
+                if min(budget) <= 0:
                     result["cut"] = f"of {len(inner)} values"
                     break
-                result[_key(key)] = _plain(item, limit, depth - 1, budget, above)
+                name = _key(key)
+                budget[1] -= len(name)
+                result[name] = _plain(item, limit, depth - 1, budget, above)
             return result
         items: list[Any] = []
         for item in inner:
-            if budget[0] <= 0:
+            if min(budget) <= 0:
                 items.append(None)
                 break
             items.append(_plain(item, limit, depth - 1, budget, above))
         return items
     finally:
         above.discard(id(value))
+
+
+def _paid(text: str, limit: int, budget: list[int]) -> str:
+    text = _cut(text, min(limit, max(budget[1], 0)))
+    budget[1] -= len(text)
+    return text
 
 
 def _inner(value: Any) -> Any:
@@ -323,16 +434,16 @@ _SINGLES: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
 
 def _single(value: Any, limit: int) -> Any:
     try:
-        for kinds, shown in _SINGLES:
+        for kinds, written in _SINGLES:
             if isinstance(value, kinds):
-                result = shown(value)
+                result = written(value)
                 return _cut(result, limit) if isinstance(result, str) else result
         if hasattr(type(value), "__index__"):
             number = operator.index(value)
             return number if -(2**63) <= number < 2**63 else _big(number)
         return _cut(str(value), limit)
     except Exception:
-        return _cut(_shown(value), limit)
+        return _cut(shown(value), limit)
 
 
 def _big(number: int) -> str:
@@ -342,13 +453,13 @@ def _big(number: int) -> str:
 
 def _key(key: Any) -> str:
     """Returns a name that the index takes for a field."""
-    name = key if type(key) is str else _cut(_shown(key), 200)
+    name = key if type(key) is str else _cut(shown(key), 200)
     if name in _METADATA:
         return f"extra{name}"
     if not name or name.isspace():
         return "_"
     # The dot makes an object of a name, and an object has to have one.
-    if name[0] == "." or name[-1] == "." or ".." in name:
+    if "." in name and any(not part or part.isspace() for part in name.split(".")):
         return name.replace(".", "_")
     return name
 
@@ -357,7 +468,12 @@ def _cut(text: str, limit: int) -> str:
     return text if len(text) <= limit else f"{text[:limit]}… [cut, {len(text)} characters]"
 
 
-def _shown(value: Any) -> str:
+def _told(error: BaseException) -> str:
+    return f"{type(error).__name__}: {shown(error)}"
+
+
+def shown(value: Any) -> str:
+    """Returns a value as text, and if that fails a text that says so."""
     try:
         return value if type(value) is str else str(value)
     except Exception as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import logging
 import os
 import random
@@ -14,7 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 
 from ekk import lifecycle, spool
-from ekk.formatter import RECORD_BYTES, JsonFormatter
+from ekk.formatter import RECORD_BYTES, JsonFormatter, shown
 from ekk.sender import BATCH_BYTES, BATCH_RECORDS, Kind, Sender, Trouble
 
 _STREAM = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
@@ -180,9 +181,9 @@ class FirehoseHandler(logging.Handler):
             return
         try:
             self._put(self._line(record))
-        except Exception:
+        except Exception as error:
             try:
-                self._put(self._line_in_need(record))
+                self._put(self._line_in_need(record, error))
             except Exception:
                 with self._lock:
                     self._lost += 1
@@ -257,7 +258,7 @@ class FirehoseHandler(logging.Handler):
 
     def _line(self, record: logging.LogRecord) -> bytes:
         text = self.format(record)
-        if not text.startswith("{"):
+        if type(self.formatter) is not JsonFormatter and not _is_document(text):
             text = self._json.wrap(record, text)
         line = text.encode("utf-8", "backslashreplace")
         if b"\n" in line or b"\r" in line:
@@ -265,11 +266,10 @@ class FirehoseHandler(logging.Handler):
             line = line.rstrip().replace(b"\n", b" ").replace(b"\r", b" ")
         return line + b"\n"
 
-    def _line_in_need(self, record: logging.LogRecord) -> bytes:
+    def _line_in_need(self, record: logging.LogRecord, error: Exception) -> bytes:
         """The formatter has failed; its record is shipped nevertheless, and says why."""
-        error = sys.exc_info()[1]
-        copy = logging.makeLogRecord({**record.__dict__, "format_error": f"{type(error).__name__}: {error}"})
-        return self._json.format(copy).encode("utf-8", "backslashreplace") + b"\n"
+        text = self._json.format_in_need(record, f"{type(error).__name__}: {shown(error)}")
+        return text.encode("utf-8", "backslashreplace") + b"\n"
 
     def _put(self, line: bytes) -> None:
         size = len(line)
@@ -719,6 +719,25 @@ class KinesisFirehoseDeliveryStreamHandler(FirehoseHandler):
 
 def _spool_at(path: str, stream: str, max_bytes: int) -> spool.Spool:
     return spool.Spool(os.fspath(path), stream, max_bytes)
+
+
+#: JSON has no NaN and no infinity, and an index refuses them.
+_document = json.JSONDecoder(parse_constant=lambda name: _refuse(name))
+
+
+def _refuse(name: str) -> object:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _is_document(text: str) -> bool:
+    """Tells whether a text is a JSON object, and not only begins like one."""
+    if not text.startswith("{"):
+        return False
+    try:
+        _document.decode(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _write_to_standard_error(text: str) -> bool:

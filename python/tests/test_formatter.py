@@ -318,3 +318,181 @@ def test_a_value_that_fails_in_every_way_costs_itself_only() -> None:
 def test_a_record_of_python_3_12_does_not_carry_its_task_name_as_extra() -> None:
     assert fields(record("m", taskName="Task-1")) == {"name": "app", "levelname": "INFO", "message": "m"}
     assert fields(record("m", taskName="Task-1"), fmt="%(asctime)s %(taskName)s")["taskName"] == "Task-1"
+
+
+def pairs(made: logging.LogRecord, **arguments: Any) -> dict[str, Any]:
+    """Returns the fields, and fails where one is written twice, which an index refuses."""
+
+    def unique(found: list[tuple[str, Any]]) -> dict[str, Any]:
+        names = [name for name, _ in found]
+        assert len(names) == len(set(names)), names
+        return dict(found)
+
+    result: dict[str, Any] = json.loads(ekk.JsonFormatter(**arguments).format(made), object_pairs_hook=unique)
+    for name in ("asctime", "name", "levelname"):
+        result.pop(name, None)
+    return result
+
+
+def test_an_empty_format_or_date_format_is_none() -> None:
+    made = record("m")
+    made.created = 1589201084.123
+    for arguments in (("", ""), (None, ""), ("", None)):
+        formatter = ekk.JsonFormatter(*arguments)
+        formatter.converter = time.gmtime
+        assert formatter.format(made) == (
+            '{"asctime":"2020-05-11T12:44:44.123+00:00","name":"app","levelname":"INFO","message":"m"}'
+        )
+
+
+def failed() -> Any:
+    try:
+        raise NameError("x")
+    except NameError as error:
+        return (NameError, error, None)
+
+
+def test_no_field_is_ever_written_twice() -> None:
+    class Message:
+        def __str__(self) -> str:
+            return "message"
+
+    wrong = record("%d", "x", format_error="mine")
+    result = pairs(wrong)
+    assert result.pop("format_error").startswith("TypeError: ")
+    assert result == {"message": "%d ('x',)", "extra_format_error": "mine"}
+    assert pairs(record("m", format_error="mine")) == {"message": "m", "extra_format_error": "mine"}
+    fmt = "%(message)s %(exc_info)s %(stack_info)s %(format_error)s %(extra)s"
+    made = record("m", exc_info=failed(), stack_info="s", a=1)
+    assert pairs(made, fmt=fmt, extra="text") == {
+        "message": "m",
+        "exc_info": "NameError: x",
+        "stack_info": "s",
+        "format_error": None,
+        "extra": '{"a":1}',
+    }
+    assert pairs(record("m"), fmt="%(message)s %(exc_info)s") == {"message": "m", "exc_info": None}
+    made = record("m", exc_info=failed(), **{"exc.info": 1, "a.b": 1, "a_b": 2})
+    assert pairs(made, extra="strings") == {
+        "message": "m",
+        "exc_info": "NameError: x",
+        "extra_exc_info": "1",
+        "a_b": "1",
+        "extra_a_b": "2",
+    }
+    assert pairs(record({Message(): 1, "message": "a"})) == {"message": "a", "extra_message": 1}
+    assert pairs(record({"_id": 1, "extra_id": 2})) == {"message": "", "extra_id": 1, "extra_extra_id": 2}
+
+
+def test_with_strings_all_that_is_free_is_a_string() -> None:
+    assert pairs(record({"message": {"x": 1}, "k": [1]}), extra="strings") == {"message": '{"x":1}', "k": "[1]"}
+    assert pairs(record({"message": 5}), extra="strings") == {"message": "5"}
+    fmt = "%(message)s %(item)s %(args)s %(lineno)d"
+    assert pairs(record("m %s", 1, item=17), fmt=fmt, extra="strings") == {
+        "message": "m 1",
+        "item": "17",
+        "args": "[1]",
+        "lineno": 1,
+    }
+
+
+def test_a_mapping_as_message_keeps_keys_that_are_the_formatter_s_own() -> None:
+    import types
+
+    message = {"name": "Bob", "levelname": 1, "asctime": 2, "exc_info": 3, "message": "hi", "user": 4}
+    expected = {
+        "message": "hi",
+        "extra_name": "Bob",
+        "extra_levelname": 1,
+        "extra_asctime": 2,
+        "extra_exc_info": 3,
+        "user": 4,
+    }
+    assert pairs(record(message)) == expected
+    assert pairs(record(types.MappingProxyType(message))) == expected
+    both = record({"message": "hi", "user": 1}, user=2)
+    assert pairs(both) == {"message": "hi", "user": 1, "extra_user": 2}
+    assert pairs(both, fmt="%(message)s %(user)s") == {"message": "hi", "user": 2, "extra_user": 1}
+
+
+def test_a_name_with_a_blank_part_or_below_a_field_that_is_no_object_is_changed() -> None:
+    made = pairs(record("m", **{"a. ": 1, "b. .c": 2, "message.x": 3, "exc_info.y": 4, "d": 5, "d.e": 6, "f.g": 7}))
+    assert made == {
+        "message": "m",
+        "a_ ": 1,
+        "b_ _c": 2,
+        "message_x": 3,
+        "exc_info_y": 4,
+        "d": 5,
+        "d_e": 6,
+        "f.g": 7,
+    }
+
+
+@pytest.mark.parametrize("created", [float("nan"), float("inf"), 1e300, None])
+def test_a_time_that_is_none_costs_itself_only(created: Any) -> None:
+    made = record("m")
+    made.created = created
+    result = json.loads(ekk.JsonFormatter().format(made))
+    assert (result["asctime"], result["message"]) == (None, "m")
+    assert result["format_error"]
+
+
+def test_it_never_raises() -> None:
+    class BadMapping(dict):  # type: ignore[type-arg]
+        def items(self) -> Any:
+            raise RuntimeError("no items")
+
+    class BadKey(str):
+        def __hash__(self) -> int:
+            return 1
+
+        def __eq__(self, other: object) -> bool:
+            raise RuntimeError
+
+    assert pairs(record(BadMapping(a=1))) == {"message": "{'a': 1}", "format_error": "RuntimeError: no items"}
+    assert pairs(record({BadKey("a"): 1})) == {"message": "", "a": 1}
+    assert pairs(record("m", stack_info=5)) == {"message": "m", "stack_info": "5"}
+    made = record("m", **{f"field{i}": "x" * 100 for i in range(30_000)})
+    made.name = None  # type: ignore[assignment]
+    made.created = float("nan")
+    result = json.loads(ekk.JsonFormatter().format(made))
+    assert (result["asctime"], result["name"], result["message"]) == (None, None, "m")
+
+    class Broken(ekk.JsonFormatter):
+        def formatException(self, ei: Any) -> str:
+            raise RuntimeError
+
+        def formatStack(self, stack_info: str) -> str:
+            raise RuntimeError
+
+        def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
+            raise RuntimeError("no time")
+
+    made = record("m", exc_info=failed(), stack_info="s")
+    result = json.loads(Broken().format(made))
+    assert (result["asctime"], result["message"], result["format_error"]) == (None, "m", "RuntimeError: no time")
+
+
+def test_extra_survives_a_filter_that_deletes_an_attribute() -> None:
+    made = record("m", user=5)
+    del made.processName
+    assert pairs(made) == {"message": "m", "user": 5}
+
+
+def test_defaults_are_fields_beside_the_text_of_all_others() -> None:
+    made = record("m", user=5)
+    assert pairs(made, extra="text", defaults={"env": "p"}) == {"message": "m", "env": "p", "extra": '{"user":5}'}
+    assert pairs(made, extra="text", defaults={"user": 0}) == {"message": "m", "user": 5}
+
+
+def test_a_huge_value_is_cut_before_it_is_written() -> None:
+    many = ["x" * 100_000] * 5000
+    text = "x" * 100_000
+    began = time.process_time()
+    assert fields(record("m", rows=many))["rows"] == [*[text] * 5, "x" * 12_000 + "… [cut, 100000 characters]", None]
+    fields(record("m", **{f"field{number}": text for number in range(5000)}))
+    fields(record("m", rows=many), extra="strings")
+    fields(record("m", rows=many), extra="text")
+    # Written in full, it takes four times half a gigabyte.
+    assert time.process_time() - began < 1

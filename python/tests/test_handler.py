@@ -398,7 +398,7 @@ def test_a_worker_that_dies_is_replaced_and_nothing_is_lost(
     monkeypatch.setattr(threading, "excepthook", lambda _: None)
     send = handler._sender.send
 
-    def die(_: object) -> object:
+    def die(*_: object) -> object:
         handler._sender.send = send  # type: ignore[method-assign]
         raise SystemExit
 
@@ -625,3 +625,30 @@ def test_all_handlers_flush_in_one_time(make: Make, firehose: Firehose) -> None:
     began = time.monotonic()
     assert not lifecycle.flush_all()
     assert time.monotonic() - began < 3
+
+
+@pytest.mark.parametrize("text", ["{} is missing", "{", "{}}", '{"a": NaN}', "{'a': 1}", "{" * 5000])
+def test_text_that_only_begins_like_json_becomes_a_message(make: Make, firehose: Firehose, text: str) -> None:
+    handler = make()
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    log(handler, text)
+    assert handler.flush()
+    assert firehose.taken() == [text]
+
+
+def test_an_error_of_a_formatter_that_cannot_be_shown_is_shown_nevertheless(make: Make, firehose: Firehose) -> None:
+    class Bad(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError
+
+    class Broken(logging.Formatter):
+        def format(self, record: logging.LogRecord) -> str:
+            raise Bad
+
+    handler = make()
+    handler.setFormatter(Broken())
+    log(handler, "a")
+    assert handler.flush()
+    document = json.loads(firehose.calls()[0]["records"][0])
+    assert document["message"] == "a"
+    assert document["format_error"] == "Bad: <Bad that cannot be shown: RuntimeError>"

@@ -18,7 +18,12 @@ pytestmark = pytest.mark.long
 
 def run(*command: str, **environment: str) -> str:
     done = subprocess.run(
-        command, env={**os.environ, **environment}, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=1200
+        command,
+        env={**os.environ, **environment},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=1200,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -36,7 +41,9 @@ def test_one_wheel_has_the_handler_and_the_command(tmp_path: Path) -> None:
     assert {name for name in names if name.startswith("ekk/")} == sources
     assert "ekk/py.typed" in names
     assert [name for name in names if ".data/" in name and not name.endswith("/scripts/ekk")] == []
-    assert [line for line in metadata.splitlines() if line.startswith("Requires-Dist:")] == ["Requires-Dist: boto3>=1.28"]
+    assert [line for line in metadata.splitlines() if line.startswith("Requires-Dist:")] == [
+        "Requires-Dist: boto3>=1.28"
+    ]
 
     venv.create(tmp_path / "venv", with_pip=False)
     scripts = tmp_path / "venv" / "bin"
