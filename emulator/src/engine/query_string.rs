@@ -110,11 +110,18 @@ impl Parser<'_> {
                 clauses.push((if every_word { Occurs::Must } else { Occurs::May }, self.word(field, &text)));
                 continue;
             }
-            let conjunction = match self.peek() {
-                None | Some(Token::Close) if !clauses.is_empty() => return Ok(clauses),
-                Some(Token::And) if !clauses.is_empty() => Conjunction::And,
-                Some(Token::Or) if !clauses.is_empty() => Conjunction::Or,
-                _ => Conjunction::None,
+            let is_first = clauses.is_empty();
+            if !is_first && matches!(self.peek(), None | Some(Token::Close)) {
+                return Ok(clauses);
+            }
+            let conjunction = if is_first {
+                Conjunction::None
+            } else if self.peek() == Some(&Token::And) {
+                Conjunction::And
+            } else if self.peek() == Some(&Token::Or) {
+                Conjunction::Or
+            } else {
+                Conjunction::None
             };
             if conjunction != Conjunction::None {
                 self.next += 1;
@@ -163,10 +170,10 @@ impl Parser<'_> {
     }
 
     fn clause(&mut self, field: Option<&str>) -> Result<Query, Failure> {
-        let own_field = match (self.peek(), self.tokens.get(self.next + 1)) {
-            (Some(Token::Term(name)), Some(Token::Colon)) => Some(unescaped(name).ok_or_else(|| self.unreadable())?),
-            (Some(Token::Star), Some(Token::Colon)) => Some("*".to_owned()),
-            _ => None,
+        let own_field = match self.tokens.get(self.next..self.next + 2) {
+            Some([Token::Term(name), Token::Colon]) => Some(unescaped(name).ok_or_else(|| self.unreadable())?),
+            Some([Token::Star, Token::Colon]) => Some("*".to_owned()),
+            Some(_) | None => None,
         };
         if own_field.is_some() {
             self.next += 2;
