@@ -10,6 +10,7 @@ mod failure;
 mod index;
 mod mapping;
 mod pattern;
+mod query_string;
 mod search;
 mod settings;
 mod strict_json;

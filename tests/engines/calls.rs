@@ -638,6 +638,112 @@ fn mappings(calls: &mut Calls) {
     calls.json("document after a block", "PUT", "/strict-few/_doc/3", &json!({"a": 1}));
 }
 
+/// What people type: Lucene's query string.
+const QUERY_STRINGS: [(&str, &str); 99] = [
+    ("query_string: parentheses", "(payment OR connection) AND levelname:ERROR"),
+    ("query_string: parentheses, forbidden", "payment AND NOT (refused OR slow)"),
+    ("query_string: parentheses that only forbid", "payment AND (NOT refused)"),
+    ("query_string: parentheses that only forbid, alone", "(NOT payment)"),
+    (
+        "query_string: parentheses in parentheses",
+        "((payment OR connection) AND (levelname:ERROR OR levelname:INFO)) -expired",
+    ),
+    ("query_string: signs for AND, OR and NOT", "payment && !refused || connection"),
+    ("query_string: a plus", "+payment service"),
+    ("query_string: a plus and a minus", "+payment -service -refused"),
+    ("query_string: only a minus", "-payment"),
+    ("query_string: a minus before a space", "payment - refused"),
+    ("query_string: AND before OR", "levelname:INFO OR levelname:ERROR AND payment"),
+    ("query_string: a field of several words", "levelname:(INFO OR DEBUG)"),
+    ("query_string: a field of several words, side by side", "message:(payment service)"),
+    ("query_string: a keyword of several words", "levelname:(INFO DEBUG)"),
+    ("query_string: words before an operator", "payment service AND refused"),
+    ("query_string: a field in a field", "levelname:(INFO OR message:connection)"),
+    ("query_string: a phrase of a field", r#"message:"No connection""#),
+    ("query_string: a phrase of a keyword", r#"message.keyword:"payment accepted""#),
+    ("query_string: a range", "ms:[3 TO 700]"),
+    ("query_string: a range without its ends", "ms:{3 TO 700}"),
+    ("query_string: a range of mixed ends", "ms:[3 TO 700}"),
+    ("query_string: an open range", "ms:[700 TO *]"),
+    ("query_string: a range of everything", "ms:[* TO *]"),
+    ("query_string: a range of a keyword", "levelname:[E TO J]"),
+    ("query_string: a range of a text", "message:[a TO b]"),
+    ("query_string: a range of a text in capitals", "message:[A TO B]"),
+    ("query_string: a range of times", r#"asctime:["2020-05-11T12:44:02Z" TO "2020-05-11T12:44:03Z"]"#),
+    ("query_string: a range of days", "asctime:[2020-05-11 TO 2020-05-12]"),
+    ("query_string: a range of days without the last", "asctime:[2020-05-10 TO 2020-05-11}"),
+    ("query_string: a range of no field", "[3 TO 12]"),
+    ("query_string: a range without TO", "ms:[3 700]"),
+    ("query_string: more than", "ms:>12"),
+    ("query_string: at least", "ms:>=12"),
+    ("query_string: less than", "ms:<12"),
+    ("query_string: at most", "ms:<=12"),
+    ("query_string: more than, with spaces", "ms : >12"),
+    ("query_string: more than without a field", ">12"),
+    ("query_string: more than a day", "asctime:>2020-05-10"),
+    ("query_string: a day", "asctime:2020-05-11"),
+    ("query_string: a flag", "ok:true"),
+    ("query_string: an address", "client.address:10.1.2.3"),
+    ("query_string: a range of addresses", "client.address:[10.0.0.0 TO 10.2.0.0]"),
+    ("query_string: a wildcard", "message:pay?ent"),
+    ("query_string: a wildcard in capitals", "message:PAY*"),
+    ("query_string: a wildcard in capitals within", "message:P*T"),
+    ("query_string: a wildcard at the beginning", "message:*ment"),
+    ("query_string: a wildcard of a keyword", "levelname:?R*"),
+    ("query_string: a wildcard of a keyword in small letters", "levelname:err*"),
+    ("query_string: a wildcard of no field", "serv*"),
+    ("query_string: a star of a number", "ms:7*"),
+    ("query_string: a wildcard of a number", "ms:7?0"),
+    ("query_string: a star of a field", "user.name:*"),
+    ("query_string: a star of a field that is missing", "strange:*"),
+    ("query_string: a star of all fields", "*:*"),
+    ("query_string: a word of all fields", "*:payment"),
+    ("query_string: a pattern of fields", r#"mess\*:payment"#),
+    ("query_string: a bare pattern of fields", "mess*:payment"),
+    ("query_string: an escaped colon", r#"message.keyword:payment\ refused\:\ card\ expired"#),
+    ("query_string: an escaped hyphen", r#"message:payment\-service_2"#),
+    ("query_string: an escaped star", r#"message.keyword:payment\*"#),
+    ("query_string: an escaped slash", r#"message:\/api\/v1"#),
+    ("query_string: an escaped letter", r#"levelname:\u0045RROR"#),
+    ("query_string: an escape at the end", r#"payment\"#),
+    ("query_string: _exists_ of nothing", "_exists_:strange"),
+    ("query_string: _exists_ of an object", "_exists_:user"),
+    ("query_string: NOT _exists_", "NOT _exists_:strange"),
+    ("query_string: _exists_ in quotes", r#"_exists_:"user.name""#),
+    ("query_string: spaces around the colon", "levelname : ERROR"),
+    ("query_string: spaces behind the colon", "levelname: ERROR"),
+    ("query_string: small and and or", "payment and service"),
+    ("query_string: a word with a hyphen", "message:payment-service_2"),
+    ("query_string: a host", "message:db-1.example.com"),
+    ("query_string: a word that only looks like an operator", "ANDROID"),
+    ("query_string: an id", "_id:1"),
+    ("query_string: an index", "_index:logs-search"),
+    ("query_string: a field that is missing", "strange:x"),
+    ("query_string: a number by a word", "ms:x"),
+    ("query_string: nothing", ""),
+    ("query_string: blanks", "   "),
+    ("query_string: AND at the end", "payment AND"),
+    ("query_string: AND alone", "AND"),
+    ("query_string: OR at the beginning", "OR payment"),
+    ("query_string: two operators", "payment OR OR service"),
+    ("query_string: NOT at the end", "payment NOT"),
+    ("query_string: two NOTs", "NOT NOT payment"),
+    ("query_string: a field of nothing", "levelname:"),
+    ("query_string: a colon at the beginning", ":ERROR"),
+    ("query_string: two colons", "levelname:ERROR:x"),
+    ("query_string: a parenthesis that is open", "(payment"),
+    ("query_string: a parenthesis too many", "payment)"),
+    ("query_string: parentheses of nothing", "()"),
+    ("query_string: a field of parentheses that are open", "levelname:(ERROR"),
+    ("query_string: a range that is open", "ms:[3 TO 700"),
+    ("query_string: a range of one", "ms:[3]"),
+    ("query_string: a bracket too many", "ms:3]"),
+    ("query_string: a plus behind a colon", "levelname:+ERROR"),
+    ("query_string: a minus behind a colon", "ms:-5"),
+    ("query_string: a slash", "/api"),
+    ("query_string: a boost of nothing", "^2"),
+];
+
 fn searches(calls: &mut Calls) {
     let record = |second: u32, level: &str, message: &str, ms: Value| {
         json!({"asctime": format!("2020-05-11T14:44:{second:02}+0200"), "levelname": level, "message": message,
@@ -759,6 +865,50 @@ fn searches(calls: &mut Calls) {
         ("simple_query_string", json!({"simple_query_string": {"query": "payment", "fields": ["message"]}})),
     ] {
         calls.json(name, "POST", "/logs-search/_search", &page(query));
+    }
+    for (name, text) in QUERY_STRINGS {
+        calls.json(name, "POST", "/logs-search/_search", &page(json!({"query_string": {"query": text}})));
+    }
+    for (name, options) in [
+        ("query_string where all are needed, with OR", json!({"query": "payment service OR refused"})),
+        ("query_string where all are needed, with a plus behind OR", json!({"query": "payment OR +refused"})),
+        (
+            "query_string where all are needed, in parentheses",
+            json!({"query": "levelname:ERROR (payment OR connection)"}),
+        ),
+        ("query_string where all are needed, of a word with a hyphen", json!({"query": "message:payment-accepted"})),
+        ("query_string where all are needed, with NOT", json!({"query": "payment NOT refused"})),
+        ("query_string that is lenient", json!({"query": "ms:x OR levelname:INFO", "lenient": true})),
+        ("query_string where all are needed, over two fields", json!({"query": "ERROR payment"})),
+        ("query_string where all are needed, beside a field", json!({"query": "slow answer levelname:WARNING"})),
+        ("query_string where all are needed, before an operator", json!({"query": "card payment AND levelname:ERROR"})),
+        ("query_string where all are needed, around NOT", json!({"query": "slow service NOT refused payment"})),
+        ("query_string of a number by a word, strictly", json!({"query": "ms:x", "lenient": false})),
+        ("query_string with a wildcard of a number, strictly", json!({"query": "ms:7*", "lenient": false})),
+        ("query_string of a number by a word, beside a field", json!({"query": "ms:x", "default_field": "message"})),
+        (
+            "query_string with a wildcard of a number, beside a field",
+            json!({"query": "ms:7*", "default_field": "message"}),
+        ),
+        ("query_string of some fields", json!({"query": "ERROR payment", "fields": ["message", "levelname"]})),
+        (
+            "query_string of some fields with a range",
+            json!({"query": "[E TO J]", "fields": ["levelname", "message.keyword"]}),
+        ),
+    ] {
+        let mut options = options;
+        if name.contains("all are needed") || name.contains("some fields") {
+            options["default_operator"] = json!("AND");
+        }
+        calls.json(name, "POST", "/logs-search/_search", &page(json!({"query_string": options})));
+    }
+    for (name, text) in [
+        ("query_string with a fuzzy word", "paymnt~"),
+        ("query_string with a boost", "payment^2"),
+        ("query_string with a regular expression", "message:/pay.*/"),
+        ("query_string with a loose phrase", "\"payment service\"~5"),
+    ] {
+        calls.json(name, "POST", "/logs-search/_search", &page(json!({"query_string": {"query": text}})));
     }
     calls.raw("search in half a JSON", "POST", "/logs-search/_search", JSON, "{\"query\": ");
     calls.raw("search as plain text", "POST", "/logs-search/_search", Some("text/plain"), "{}");

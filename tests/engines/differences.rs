@@ -19,7 +19,7 @@ struct Known {
     why: &'static str,
 }
 
-const KNOWN: [Known; 21] = [
+const KNOWN: [Known; 22] = [
     Known {
         calls: &[
             "template in half a JSON",
@@ -105,6 +105,17 @@ const KNOWN: [Known; 21] = [
         at: "/body/items/*/index/error/reason",
         engines: &[],
         why: "a term that is too long is told with its field, a binary that is an object without; type and status are the same",
+    },
+    Known {
+        calls: &[
+            "query_string with a fuzzy word",
+            "query_string with a boost",
+            "query_string with a regular expression",
+            "query_string with a loose phrase",
+        ],
+        at: "/*",
+        engines: &[],
+        why: "they are not supported, and refused as such",
     },
     Known { calls: &["sorted by _doc"], at: "/body/hits/hits/*/sort/0", engines: &[], why: "Lucene's own numbers" },
     Known {

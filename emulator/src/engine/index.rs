@@ -10,7 +10,7 @@ use super::document::Document;
 use super::failure::Failure;
 use super::mapping::{Limits, Mapping, preview};
 use super::pattern::matches_pattern;
-use super::search::{Candidate, How, Query, Sort, sort_value};
+use super::search::{Candidate, How, Leniency, Query, Sort, sort_value};
 use super::settings::{self, Settings, Stage};
 use super::{Answer, Ask, Engine, strict_json};
 
@@ -461,6 +461,7 @@ impl Engine<'_> {
                     source: &document.source,
                     mapping: &index.mapping,
                     sequence_number: document.sequence_number,
+                    leniency: Leniency::Strict,
                 };
                 if !search.query.finds(candidate, now).map_err(shards_failed)? {
                     continue;
@@ -594,6 +595,7 @@ impl Engine<'_> {
                     source: &document.source,
                     mapping: &index.mapping,
                     sequence_number: document.sequence_number,
+                    leniency: Leniency::Strict,
                 };
                 if document.searchable_at_milliseconds <= now.as_millisecond()
                     && query.finds(candidate, now).map_err(shards_failed)?
@@ -793,7 +795,7 @@ impl Search {
                 Some(operator) if operator == "and" => How::EveryWord,
                 Some(_) | None => How::AnyWord,
             };
-            self.query = Query::read_text(text, &fields, how)?;
+            self.query = Query::read_text(text, &fields, how, None)?;
         }
         if let Some(from) = ask.parameter("from") {
             self.from = natural("from", &json!(from))?;

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use super::date_format::{DateFormat, Rounding, date_of_days, days_in_month, days_since_epoch};
 use super::failure::Failure;
 use super::mapping::{Kind, Leaf, Mapping, Term, preview};
+use super::query_string;
 
 /// A document as a query sees it.
 #[derive(Clone, Copy)]
@@ -18,6 +19,16 @@ pub(crate) struct Candidate<'a> {
     pub(crate) source: &'a Value,
     pub(crate) mapping: &'a Mapping,
     pub(crate) sequence_number: u64,
+    pub(crate) leniency: Leniency,
+}
+
+/// What a value is that its field cannot have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Leniency {
+    /// An error.
+    Strict,
+    /// Not found.
+    Lenient,
 }
 
 /// A query, checked and ready to be asked of documents.
@@ -40,6 +51,7 @@ pub(crate) enum Query {
     Range {
         field: String,
         bounds: Map<String, Value>,
+        case: Case,
     },
     Exists {
         field: String,
@@ -47,8 +59,11 @@ pub(crate) enum Query {
     Ids(BTreeSet<String>),
     Wildcard {
         field: String,
-        pattern: String,
+        pattern: Vec<Mark>,
+        case: Case,
     },
+    /// A query to which a value that its field cannot have is no error.
+    Lenient(Box<Query>),
     /// `should` with a number of clauses that must hold.
     AtLeast {
         least: usize,
@@ -140,7 +155,8 @@ impl Query {
                         return Err(not_supported(name, unsupported));
                     }
                 }
-                Ok(Self::Range { field, bounds: body.as_object().cloned().unwrap_or_default() })
+                let bounds = body.as_object().cloned().unwrap_or_default();
+                Ok(Self::Range { field, bounds, case: Case::OfTheQuery })
             }
             "exists" => {
                 only(name, body, &["field", "boost"])?;
@@ -154,16 +170,14 @@ impl Query {
                 let (field, body) = one_field(name, body)?;
                 only(name, body, &["value", "boost"])?;
                 let value = preview(needed(name, body, "value")?);
-                if value.contains(['*', '?']) {
-                    return Err(not_supported(name, "* and ? in value"));
-                }
-                Ok(Self::Wildcard { field, pattern: format!("{value}*") })
+                let pattern = value.chars().map(Mark::Is).chain([Mark::Any]).collect();
+                Ok(Self::Wildcard { field, pattern, case: Case::OfTheQuery })
             }
             "wildcard" => {
                 let (field, body) = one_field(name, body)?;
                 only(name, body, &["value", "wildcard", "boost"])?;
                 let pattern = parameter(body, "wildcard").map_or_else(|| needed(name, body, "value"), Ok)?;
-                Ok(Self::Wildcard { field, pattern: preview(pattern) })
+                Ok(Self::Wildcard { field, pattern: Mark::read(&preview(pattern)), case: Case::OfTheQuery })
             }
             "constant_score" => {
                 only(name, body, &["filter", "boost"])?;
@@ -175,77 +189,20 @@ impl Query {
         }
     }
 
-    /// Reads `q=…` of a search by URI, or the text of a query_string, as Lucene's classic parser joins its clauses: AND
-    /// makes both of its sides needed, and OR, where every word is needed else, makes both optional.
-    pub(crate) fn read_text(text: &str, fields: &[String], default: How) -> Result<Self, Failure> {
-        let mut clauses: Vec<(Occurs, Self)> = Vec::new();
-        let mut joined = Joined::Beside;
-        let mut negate = false;
-        for token in split_query(text)? {
-            match token.as_str() {
-                "AND" | "&&" => {
-                    joined = Joined::And;
-                    continue;
-                }
-                "OR" | "||" => {
-                    joined = Joined::Or;
-                    continue;
-                }
-                "NOT" | "!" => {
-                    negate = true;
-                    continue;
-                }
-                _ => {}
-            }
-            let (must, must_not, token) = match token.as_bytes().first() {
-                Some(b'+') => (true, false, &token[1..]),
-                Some(b'-') => (false, true, &token[1..]),
-                _ => (false, false, token.as_str()),
-            };
-            let (own_fields, token) = match token.split_once(':') {
-                Some((field, rest)) if !field.is_empty() && !field.starts_with('"') => (vec![field.to_owned()], rest),
-                Some(_) | None => (fields.to_vec(), token),
-            };
-            if own_fields.iter().any(|field| field.contains('*')) && own_fields != fields {
-                // The engines want `\\*` there, which is not supported here.
-                return Err(unreadable_text(text));
-            }
-            let one = text_clause(&own_fields, token)?;
-            let every_word = default == How::EveryWord;
-            if let Some((before @ (Occurs::Must | Occurs::May), _)) = clauses.last_mut() {
-                match joined {
-                    Joined::And => *before = Occurs::Must,
-                    Joined::Or if every_word => *before = Occurs::May,
-                    Joined::Or | Joined::Beside => {}
-                }
-            }
-            let occurs = match (must_not || negate, joined) {
-                (true, _) => Occurs::Never,
-                (false, Joined::And) => Occurs::Must,
-                (false, Joined::Or | Joined::Beside) if must => Occurs::Must,
-                (false, Joined::Beside) if every_word => Occurs::Must,
-                (false, Joined::Or | Joined::Beside) => Occurs::May,
-            };
-            clauses.push((occurs, one));
-            (negate, joined) = (false, Joined::Beside);
-        }
-        if clauses.is_empty() {
-            return Ok(Self::None);
-        }
-        let any_is_needed = !clauses.iter().any(|(occurs, _)| *occurs == Occurs::Must);
-        let (mut every, mut any) = (Vec::new(), Vec::new());
-        for (occurs, one) in clauses {
-            match occurs {
-                Occurs::Must => every.push(one),
-                Occurs::Never => every.push(Self::Not(Box::new(one))),
-                Occurs::May => any.push(one),
-            }
-        }
-        // Beside what must be there, what may be there only raises a score.
-        if any_is_needed && !any.is_empty() {
-            every.push(Self::Any(any));
-        }
-        Ok(Self::Every(every))
+    /// Reads `q=…` of a search by URI, or the text of a query_string. A search over all fields is lenient where it does not
+    /// say otherwise.
+    pub(crate) fn read_text(
+        text: &str,
+        fields: &[String],
+        default: How,
+        leniency: Option<Leniency>,
+    ) -> Result<Self, Failure> {
+        let query = query_string::read(text, fields, default)?;
+        let of_the_fields = if fields == ["*"] { Leniency::Lenient } else { Leniency::Strict };
+        Ok(match leniency.unwrap_or(of_the_fields) {
+            Leniency::Lenient => Self::Lenient(Box::new(query)),
+            Leniency::Strict => query,
+        })
     }
 
     fn read_query_string(name: &str, body: &Value) -> Result<Self, Failure> {
@@ -262,7 +219,13 @@ impl Query {
             Some(operator) if operator == "and" => How::EveryWord,
             Some(_) | None => How::AnyWord,
         };
-        Self::read_text(&text, &fields, default)
+        if name == "simple_query_string" {
+            return simple(&text, &fields, default);
+        }
+        let leniency = body
+            .get("lenient")
+            .map(|lenient| if preview(lenient) == "true" { Leniency::Lenient } else { Leniency::Strict });
+        Self::read_text(&text, &fields, default, leniency)
     }
 
     fn read_bool(body: &Value) -> Result<Self, Failure> {
@@ -315,30 +278,81 @@ impl Query {
             Self::Words { field, text, how } => {
                 each_field(candidate, field, |leaf, path| has_words(candidate, leaf, path, text, *how))
             }
-            Self::Range { field, bounds } => {
-                each_field(candidate, field, |leaf, path| in_range(candidate, leaf, path, bounds, now))
+            Self::Range { field, bounds, case } => {
+                each_field(candidate, field, |leaf, path| in_range(candidate, leaf, path, bounds, *case, now))
             }
-            Self::Wildcard { field, pattern } => each_field(candidate, field, |leaf, path| {
-                Ok(words_of(candidate, leaf, path).iter().any(|word| crate::control::wildcard_matches(pattern, word)))
-            }),
+            Self::Wildcard { field, pattern, case } => {
+                each_field(candidate, field, |leaf, path| has_pattern(candidate, leaf, path, pattern, *case))
+            }
+            Self::Lenient(query) => query.finds(Candidate { leniency: Leniency::Lenient, ..candidate }, now),
         }
     }
 }
 
-/// Whether a clause of a text must be found.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Occurs {
-    Must,
-    May,
-    Never,
+/// In which letters a text field is asked, whose words are all in small ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Case {
+    /// In those of the query, as the query DSL does.
+    OfTheQuery,
+    /// In small ones, as a query string does.
+    OfTheField,
 }
 
-/// What stands between a clause of a text and the one before.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Joined {
-    Beside,
-    And,
-    Or,
+impl Case {
+    fn of(self, leaf: &Leaf, text: &str) -> String {
+        if self == Self::OfTheField && leaf.kind == Kind::Text { text.to_lowercase() } else { text.to_owned() }
+    }
+}
+
+/// A part of a pattern with wildcards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mark {
+    /// `*`
+    Any,
+    /// `?`
+    One,
+    /// This character.
+    Is(char),
+}
+
+impl Mark {
+    /// Reads a pattern, in which a backslash takes a character for itself.
+    pub(crate) fn read(pattern: &str) -> Vec<Self> {
+        let mut marks = Vec::new();
+        let mut characters = pattern.chars();
+        while let Some(character) = characters.next() {
+            marks.push(match character {
+                '*' => Self::Any,
+                '?' => Self::One,
+                '\\' => Self::Is(characters.next().unwrap_or('\\')),
+                other => Self::Is(other),
+            });
+        }
+        marks
+    }
+
+    fn match_all(marks: &[Self], text: &str) -> bool {
+        let text: Vec<char> = text.chars().collect();
+        // Where the last star stands, and how much it has taken: a star before it never needs to take more.
+        let mut star: Option<(usize, usize)> = None;
+        let (mut at, mut mark) = (0, 0);
+        while at < text.len() {
+            match marks.get(mark) {
+                Some(Self::Any) => {
+                    star = Some((mark, at));
+                    mark += 1;
+                }
+                Some(Self::One) => (at, mark) = (at + 1, mark + 1),
+                Some(Self::Is(wanted)) if *wanted == text[at] => (at, mark) = (at + 1, mark + 1),
+                Some(Self::Is(_)) | None => {
+                    let Some((place, taken)) = star else { return false };
+                    star = Some((place, taken + 1));
+                    (at, mark) = (taken + 1, place + 1);
+                }
+            }
+        }
+        marks[mark..].iter().all(|mark| *mark == Self::Any)
+    }
 }
 
 /// What a search orders its hits by.
@@ -571,7 +585,8 @@ fn each_field(
         return ask(&leaf, "_seq_no");
     }
     if !field.contains('*') {
-        return candidate.mapping.leaf(field).map_or(Ok(false), |(leaf, path)| ask(leaf, &path));
+        let found = candidate.mapping.leaf(field).map_or(Ok(false), |(leaf, path)| ask(leaf, &path));
+        return if candidate.leniency == Leniency::Lenient { Ok(found.unwrap_or(false)) } else { found };
     }
     for path in candidate.mapping.paths() {
         if super::pattern::matches_pattern(field, &path)
@@ -620,7 +635,7 @@ fn has_term(candidate: Candidate<'_>, leaf: &Leaf, path: &str, value: &Value) ->
     }
     if leaf.kind == Kind::Date {
         let bounds = Map::from_iter([("gte".to_owned(), value.clone()), ("lte".to_owned(), value.clone())]);
-        return in_range(candidate, leaf, path, &bounds, Timestamp::UNIX_EPOCH);
+        return in_range(candidate, leaf, path, &bounds, Case::OfTheQuery, Timestamp::UNIX_EPOCH);
     }
     match leaf.terms(value) {
         Some(wanted) => {
@@ -666,6 +681,30 @@ fn has_words(candidate: Candidate<'_>, leaf: &Leaf, path: &str, text: &str, how:
     })
 }
 
+fn has_pattern(
+    candidate: Candidate<'_>,
+    leaf: &Leaf,
+    path: &str,
+    pattern: &[Mark],
+    case: Case,
+) -> Result<bool, Failure> {
+    if leaf.kind != Kind::Text && leaf.kind != Kind::Keyword {
+        return Err(Failure::new(
+            400,
+            "query_shard_exception",
+            format!("Can only use wildcard queries on keyword, text and wildcard fields - not on [{path}]"),
+        ));
+    }
+    let pattern: Vec<Mark> = pattern
+        .iter()
+        .flat_map(|mark| match mark {
+            Mark::Is(character) => case.of(leaf, &character.to_string()).chars().map(Mark::Is).collect(),
+            Mark::Any | Mark::One => vec![*mark],
+        })
+        .collect();
+    Ok(words_of(candidate, leaf, path).iter().any(|word| Mark::match_all(&pattern, word)))
+}
+
 fn exists(candidate: Candidate<'_>, field: &str) -> bool {
     if !candidate.mapping.has(field) {
         return false;
@@ -702,6 +741,7 @@ fn in_range(
     leaf: &Leaf,
     path: &str,
     bounds: &Map<String, Value>,
+    case: Case,
     now: Timestamp,
 ) -> Result<bool, Failure> {
     let mut limits = Vec::new();
@@ -718,7 +758,7 @@ fn in_range(
             let rounding = if key == "lte" || key == "gt" { Rounding::Up } else { Rounding::Down };
             Term::Number(date_bound(leaf, bounds, bound, rounding, now)?)
         } else if leaf.kind == Kind::Text {
-            Term::Word(preview(bound))
+            Term::Word(case.of(leaf, &preview(bound)))
         } else {
             leaf.terms(bound).ok_or_else(|| {
                 Failure::new(
@@ -730,7 +770,12 @@ fn in_range(
         };
         limits.push((term, fits));
     }
-    Ok(terms_of(candidate, leaf, path).iter().any(|term| limits.iter().all(|(limit, fits)| fits(compare(term, limit)))))
+    let terms: Vec<Term> = if leaf.kind == Kind::Text {
+        words_of(candidate, leaf, path).into_iter().map(Term::Word).collect()
+    } else {
+        terms_of(candidate, leaf, path)
+    };
+    Ok(terms.iter().any(|term| limits.iter().all(|(limit, fits)| fits(compare(term, limit)))))
 }
 
 /// A date of a range in milliseconds: a date by the format, or one with date math.
@@ -847,65 +892,6 @@ fn as_double(term: &Term) -> f64 {
     }
 }
 
-fn text_clause(fields: &[String], token: &str) -> Result<Query, Failure> {
-    if fields == ["_exists_"] {
-        return Ok(Query::Exists { field: token.to_owned() });
-    }
-    if token == "*" {
-        return Ok(if fields == ["*"] {
-            Query::All
-        } else {
-            Query::Any(fields.iter().map(|field| Query::Exists { field: field.clone() }).collect())
-        });
-    }
-    let phrase = token.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-    let clauses = fields.iter().map(|field| match phrase {
-        Some(phrase) => Query::Words { field: field.clone(), text: phrase.to_owned(), how: How::Phrase },
-        None if token.contains(['*', '?']) => Query::Wildcard { field: field.clone(), pattern: token.to_owned() },
-        None => Query::Words { field: field.clone(), text: token.to_owned(), how: How::EveryWord },
-    });
-    Ok(Query::Any(clauses.collect()))
-}
-
-fn unreadable_text(text: &str) -> Failure {
-    Failure::new(400, "search_phase_execution_exception", "all shards failed").caused_by(Failure::new(
-        400,
-        "query_shard_exception",
-        format!("Failed to parse query [{text}]"),
-    ))
-}
-
-/// Splits a query text at spaces outside quotes.
-fn split_query(text: &str) -> Result<Vec<String>, Failure> {
-    let mut tokens = Vec::new();
-    let mut token = String::new();
-    let mut quoted = false;
-    for character in text.chars() {
-        match character {
-            '"' => {
-                quoted = !quoted;
-                token.push(character);
-            }
-            ' ' if !quoted => {
-                if !token.is_empty() {
-                    tokens.push(std::mem::take(&mut token));
-                }
-            }
-            '(' | ')' | '[' | ']' | '{' | '}' | '~' | '^' | '/' | '\\' if !quoted => {
-                return Err(not_supported("query_string", &format!("{character} in query")));
-            }
-            other => token.push(other),
-        }
-    }
-    if quoted {
-        return Err(unreadable_text(text));
-    }
-    if !token.is_empty() {
-        tokens.push(token);
-    }
-    Ok(tokens)
-}
-
 fn one_field<'a>(name: &str, body: &'a Value) -> Result<(String, &'a Value), Failure> {
     let mut fields = body.as_object().into_iter().flatten();
     match (fields.next(), fields.next()) {
@@ -939,7 +925,29 @@ fn only(name: &str, body: &Value, known: &[&str]) -> Result<(), Failure> {
     }
 }
 
-fn not_supported(name: &str, what: &str) -> Failure {
+/// Words and phrases of a simple_query_string, which knows no syntax errors and other operators.
+fn simple(text: &str, fields: &[String], default: How) -> Result<Query, Failure> {
+    let is_operator = |piece: &str| piece.starts_with(['+', '-']) || piece.contains(['|', '(', ')', '*', '~', '\\']);
+    let mut clauses = Vec::new();
+    for (at, piece) in text.split('"').enumerate() {
+        let (pieces, how) =
+            if at % 2 == 1 { (vec![piece], How::Phrase) } else { (piece.split(' ').collect(), default) };
+        for piece in pieces.into_iter().filter(|piece| !piece.is_empty()) {
+            if how != How::Phrase && is_operator(piece) {
+                return Err(not_supported("simple_query_string", piece));
+            }
+            let one = |field: &String| Query::Words { field: field.clone(), text: piece.to_owned(), how };
+            clauses.push(Query::Any(fields.iter().map(one).collect()));
+        }
+    }
+    Ok(match (clauses.is_empty(), default) {
+        (true, _) => Query::None,
+        (false, How::EveryWord) => Query::Every(clauses),
+        (false, How::AnyWord | How::Phrase | How::PhrasePrefix) => Query::Any(clauses),
+    })
+}
+
+pub(super) fn not_supported(name: &str, what: &str) -> Failure {
     Failure::parsing(format!("the local AWS does not support [{what}] in [{name}]"))
 }
 

@@ -416,6 +416,49 @@ fn queries_find_what_they_say() {
 }
 
 #[test]
+fn a_query_string_finds_what_people_type() {
+    let mut domain = Domain::new("OpenSearch_2.19");
+    domain.put("/_index_template/t", &template());
+    domain.seed(&[
+        ("1", json!({"asctime": "2020-05-11T14:44:44Z", "levelname": "ERROR", "message": "Disk is full", "n": 1})),
+        ("2", json!({"asctime": "2020-05-12T14:44:44Z", "levelname": "INFO", "message": "disk checked", "n": 2, "user": {"name": "anna"}})),
+        ("3", json!({"asctime": "2026-11-23T11:00:00Z", "levelname": "WARNING", "message": "all fine: *", "n": 3.5})),
+    ]);
+    for (text, ids) in [
+        ("(disk OR fine) AND NOT full", vec!["2", "3"]),
+        ("disk && !(checked || fine)", vec!["1"]),
+        ("levelname:(ERROR OR INFO)", vec!["1", "2"]),
+        ("levelname.keyword:(ERROR INFO)", vec![]),
+        ("levelname : ERROR", vec!["1"]),
+        ("message:\"is full\"", vec!["1"]),
+        ("n:[1 TO 2]", vec!["1", "2"]),
+        ("n:{1 TO 3}", vec!["2"]),
+        ("n:>=2", vec!["2", "3"]),
+        ("n:<2", vec!["1"]),
+        ("asctime:>2020-05-11", vec!["2", "3"]),
+        ("message:[A TO CH]", vec!["3"]),
+        ("_exists_:user.name", vec!["2"]),
+        ("user.name:*", vec!["2"]),
+        ("message:CH*ED", vec!["2"]),
+        ("message:f?ne", vec!["3"]),
+        ("message.keyword:all\\ fine\\:\\ \\*", vec!["3"]),
+        ("+disk -checked", vec!["1"]),
+        ("(NOT disk)", vec!["3"]),
+        ("n:x", vec![]),
+    ] {
+        assert_eq!(domain.found(&json!({"query_string": {"query": text}})), ids, "{text}");
+    }
+    // All words are needed in one field.
+    for (text, ids) in [("ERROR full", vec![]), ("ERROR AND full", vec!["1"]), ("is full", vec!["1"])] {
+        let query = json!({"query_string": {"query": text, "default_operator": "and"}});
+        assert_eq!(domain.found(&query), ids, "{text}");
+    }
+    let (status, answer) =
+        domain.post("/logs/_search", &json!({"query": {"query_string": {"query": "n:x", "lenient": false}}}));
+    assert_eq!((status, &answer["error"]["type"]), (400, &json!("search_phase_execution_exception")));
+}
+
+#[test]
 fn an_unknown_query_or_search_key_is_refused() {
     let mut domain = Domain::new("OpenSearch_2.19");
     domain.put("/logs", &json!({}));
