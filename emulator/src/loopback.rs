@@ -38,6 +38,7 @@ impl Stranger {
 #[must_use]
 pub fn stranger(method: &Method, headers: &HeaderMap) -> Option<Stranger> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let says = |name: &str, word: &str| text(name).is_some_and(|value| value.eq_ignore_ascii_case(word));
     let mut hosts = headers.get_all(header::HOST).iter();
     let (Some(host), None) = (hosts.next().and_then(|host| host.to_str().ok()), hosts.next()) else {
         return Some(Stranger::Host);
@@ -50,13 +51,22 @@ pub fn stranger(method: &Method, headers: &HeaderMap) -> Option<Stranger> {
     {
         return Some(Stranger::Origin);
     }
-    let follows_a_link = *method == Method::GET
-        && text("sec-fetch-mode") == Some("navigate")
-        && text("sec-fetch-dest") == Some("document");
-    match text("sec-fetch-site") {
-        Some("cross-site" | "same-site") if !follows_a_link => Some(Stranger::Embedded),
-        Some(_) | None => None,
-    }
+    let follows_a_link =
+        *method == Method::GET && says("sec-fetch-mode", "navigate") && says("sec-fetch-dest", "document");
+    let mut sites = headers.get_all("sec-fetch-site").iter();
+    let (site, another) = (sites.next(), sites.next());
+    let is_fine = match site {
+        None => true,
+        // What is not known may be another word for a foreign page.
+        Some(_) => {
+            another.is_none()
+                && (says("sec-fetch-site", "none")
+                    || says("sec-fetch-site", "same-origin")
+                    || (follows_a_link
+                        && (says("sec-fetch-site", "cross-site") || says("sec-fetch-site", "same-site"))))
+        }
+    };
+    if is_fine { None } else { Some(Stranger::Embedded) }
 }
 
 /// Whether a `Host` header, with or without a port, is a name of this machine that no DNS answers for.
@@ -121,8 +131,16 @@ mod tests {
                 assert_eq!(judged(Method::GET, &embedded), Some(Stranger::Embedded), "{site} {mode}");
             }
         }
-        for site in ["none", "same-origin"] {
+        for site in ["none", "same-origin", "Same-Origin"] {
             assert_eq!(judged(Method::POST, &[host, ("sec-fetch-site", site)]), None, "{site}");
         }
+        for site in ["Cross-Site", "SAME-SITE", "elsewhere", "", "same-origin, cross-site"] {
+            let embedded = [host, ("sec-fetch-site", site)];
+            assert_eq!(judged(Method::GET, &embedded), Some(Stranger::Embedded), "{site}");
+        }
+        let unknown = [("sec-fetch-site", "elsewhere"), ("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")];
+        assert_eq!(judged(Method::GET, &[&[host], &unknown[..]].concat()), Some(Stranger::Embedded));
+        let two = [host, ("sec-fetch-site", "same-origin"), ("sec-fetch-site", "cross-site")];
+        assert_eq!(judged(Method::GET, &two), Some(Stranger::Embedded));
     }
 }
