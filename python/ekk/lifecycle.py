@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import functools
 import inspect
 import os
@@ -11,6 +12,7 @@ import sys
 import threading
 import time
 import weakref
+from collections.abc import Iterator
 from typing import Any, Callable, TypeVar, overload
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -18,7 +20,7 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 #: Every handler that is alive in this process.
 handlers: weakref.WeakSet[Any] = weakref.WeakSet()
 
-#: Held while a boto3 client is made and first used; a fork waits for it.
+#: Held while a boto3 client is made, see `without_fork`.
 creating = threading.Lock()
 
 #: Whether all handlers were flushed because the process ends, and have had their time.
@@ -38,6 +40,18 @@ class _Thread(threading.local):
 
 
 thread = _Thread()
+
+
+@contextlib.contextmanager
+def without_fork() -> Iterator[None]:
+    """Lets a fork of another thread wait, for a second at most; and waits for one that is there, for as long."""
+    held = creating
+    is_taken = held.acquire(timeout=1.0)
+    try:
+        yield
+    finally:
+        if is_taken:
+            held.release()
 
 
 def flush_all(seconds: float | None = None) -> bool:

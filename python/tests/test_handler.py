@@ -652,3 +652,30 @@ def test_an_error_of_a_formatter_that_cannot_be_shown_is_shown_nevertheless(make
     document = json.loads(firehose.calls()[0]["records"][0])
     assert document["message"] == "a"
     assert document["format_error"] == "Bad: <Bad that cannot be shown: RuntimeError>"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        '{"FailedPutCount":1,"RequestResponses":[null]}',
+        '{"FailedPutCount":1,"RequestResponses":["x"]}',
+        '{"FailedPutCount":1,"RequestResponses":[{}]}',
+        '{"FailedPutCount":1,"RequestResponses":[]}',
+        '{"FailedPutCount":-1,"RequestResponses":[{"RecordId":"a"}]}',
+        '{"FailedPutCount":"1"}',
+        "{}",
+        "[]",
+        "[[]]",
+        "null",
+    ],
+)
+def test_an_answer_that_is_not_firehose_s_counts_as_nothing_taken(
+    make: Make, firehose: Firehose, answer: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    firehose.set(script=[{"answer": answer}])
+    handler = make()
+    log(handler, "a")
+    assert handler.flush()
+    assert firehose.taken() == ["a"]
+    assert said(capfd, 2)[0].startswith("ekk: stream test: UnknownAnswer: what answered is not Firehose's")
+    assert (handler.counts().sent, handler.counts().refused) == (1, 1)

@@ -341,6 +341,26 @@ os._exit(0 if grown < 10_000 else 1)
     assert run(firehose, program) == (0, "")
 
 
+def test_a_fork_does_not_wait_for_the_first_call(firehose: Firehose) -> None:
+    firehose.set(hang=True)
+    program = """
+handler = ship(batch_seconds=0)
+logger.info("a")
+while handler._sender._client is None:
+    time.sleep(0.01)
+time.sleep(0.2)
+began = time.monotonic()
+child = os.fork()
+if child == 0:
+    os._exit(0)
+took = time.monotonic() - began
+os.waitpid(child, 0)
+handler.close(0)
+os._exit(0 if took < 0.8 else 1)
+"""
+    assert run(firehose, program)[0] == 0
+
+
 if os.environ.get("EKK_REAL_LOCALSTACK"):
 
     def test_localstack_takes_what_is_shipped() -> None:
