@@ -128,16 +128,41 @@ def flush_after(function: _Function | None = None, *, seconds: float | None = No
     """Flushes all handlers after each call of a function; for AWS Lambda, which freezes the process between two.
 
     What is not sent in time goes the way of what cannot be sent: to the spool, or to standard error, which is
-    CloudWatch Logs on Lambda. Where the second argument of the call is a Lambda context, a quarter of a second of its
-    time is left over.
+    CloudWatch Logs on Lambda. Where an argument of the call is a Lambda context, a quarter of a second of its time is
+    left over.
 
     Args:
-        function: A function or a coroutine function.
+        function: A function, a method, a coroutine function or a generator; the last is flushed at its end.
         seconds: How long to flush at most; without it each handler's own `flush_seconds`.
     """
     if function is None:
         return functools.partial(flush_after, seconds=seconds)
     wrapped: Callable[..., Any] = function
+
+    if inspect.isasyncgenfunction(function):
+
+        @functools.wraps(wrapped)
+        async def flushing_async_generator(*args: Any, **kwargs: Any) -> Any:
+            inner = wrapped(*args, **kwargs)
+            try:
+                # There is no `yield from` for these: what is sent and thrown in has to be passed on by hand.
+                step = inner.__anext__()
+                while True:
+                    try:
+                        item = await step
+                    except StopAsyncIteration:
+                        return
+                    try:
+                        step = inner.asend((yield item))
+                    except GeneratorExit:
+                        await inner.aclose()
+                        raise
+                    except BaseException as error:
+                        step = inner.athrow(error)
+            finally:
+                await _settle_all_in_a_thread(_allowed(seconds, args, kwargs))
+
+        return flushing_async_generator
 
     if inspect.iscoroutinefunction(function):
 
@@ -146,21 +171,35 @@ def flush_after(function: _Function | None = None, *, seconds: float | None = No
             try:
                 return await wrapped(*args, **kwargs)
             finally:
-                import asyncio
-
-                loop = asyncio.get_running_loop()
-                await loop.run_in_executor(None, _settle_all, _allowed(seconds, args))
+                await _settle_all_in_a_thread(_allowed(seconds, args, kwargs))
 
         return flushing_coroutine
+
+    if inspect.isgeneratorfunction(function):
+
+        @functools.wraps(wrapped)
+        def flushing_generator(*args: Any, **kwargs: Any) -> Any:
+            try:
+                return (yield from wrapped(*args, **kwargs))
+            finally:
+                _settle_all(_allowed(seconds, args, kwargs))
+
+        return flushing_generator
 
     @functools.wraps(wrapped)
     def flushing(*args: Any, **kwargs: Any) -> Any:
         try:
             return wrapped(*args, **kwargs)
         finally:
-            _settle_all(_allowed(seconds, args))
+            _settle_all(_allowed(seconds, args, kwargs))
 
     return flushing
+
+
+async def _settle_all_in_a_thread(seconds: float | None) -> None:
+    import asyncio
+
+    await asyncio.get_running_loop().run_in_executor(None, _settle_all, seconds)
 
 
 def _settle_all(seconds: float | None) -> None:
@@ -169,13 +208,17 @@ def _settle_all(seconds: float | None) -> None:
             handler._divert()
 
 
-def _allowed(seconds: float | None, args: tuple[Any, ...]) -> float | None:
-    remaining = getattr(args[1], "get_remaining_time_in_millis", None) if len(args) > 1 else None
-    if not callable(remaining):
-        return seconds
-    left: float = max(0.0, remaining() / 1000 - 0.25)
-    default: float = max((handler.flush_seconds for handler in list(handlers)), default=0.0)
-    return min(left, default if seconds is None else seconds)
+def _allowed(seconds: float | None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> float | None:
+    # A method has itself in front, and a call by name has the context anywhere.
+    for argument in (*args, *kwargs.values()):
+        try:
+            left = max(0.0, argument.get_remaining_time_in_millis() / 1000 - 0.25)
+        except Exception:
+            continue  # No context.
+        if isinstance(left, float):
+            default: float = max((handler.flush_seconds for handler in list(handlers)), default=0.0)
+            return min(left, default if seconds is None else seconds)
+    return seconds
 
 
 def _before_fork() -> None:

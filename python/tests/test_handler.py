@@ -679,3 +679,78 @@ def test_an_answer_that_is_not_firehose_s_counts_as_nothing_taken(
     assert firehose.taken() == ["a"]
     assert said(capfd, 2)[0].startswith("ekk: stream test: UnknownAnswer: what answered is not Firehose's")
     assert (handler.counts().sent, handler.counts().refused) == (1, 1)
+
+
+class Context:
+    """Lambda's, with little time left."""
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 550
+
+
+@pytest.mark.parametrize("way", ["method", "call", "name"])
+def test_flush_after_finds_the_context_wherever_it_is(make: Make, firehose: Firehose, way: str) -> None:
+    firehose.set(hang=True)
+    handler = make(batch_seconds=60)
+
+    class Application:
+        @ekk.flush_after
+        def method(self, event: str, context: Context) -> None:
+            log(handler, event)
+
+        @ekk.flush_after
+        def __call__(self, event: str, context: Context) -> None:
+            log(handler, event)
+
+    @ekk.flush_after
+    def by_name(event: str, context: Context) -> None:
+        log(handler, event)
+
+    began = time.monotonic()
+    if way == "method":
+        Application().method("a", Context())
+    elif way == "call":
+        Application()("a", Context())
+    else:
+        by_name(event="a", context=Context())
+    assert 0.25 < time.monotonic() - began < 3
+
+
+def test_flush_after_flushes_a_generator_at_its_end(make: Make, firehose: Firehose) -> None:
+    import asyncio
+
+    handler = make(batch_seconds=60)
+
+    @ekk.flush_after
+    def numbers() -> Any:
+        log(handler, "began")
+        got = yield 1
+        log(handler, got)
+        return 2
+
+    generator = numbers()
+    assert next(generator) == 1
+    assert firehose.taken() == []
+    with pytest.raises(StopIteration) as end:
+        generator.send("sent")
+    assert end.value.value == 2
+    assert firehose.taken() == ["began", "sent"]
+
+    @ekk.flush_after
+    async def answers() -> Any:
+        try:
+            log(handler, (yield 1))
+            yield 2
+        except KeyError:
+            log(handler, "thrown")
+            yield 3
+
+    async def use() -> list[int]:
+        generator = answers()
+        found = [await generator.__anext__(), await generator.asend("asent"), await generator.athrow(KeyError())]
+        async for more in generator:
+            found.append(more)
+        return found
+
+    assert asyncio.run(use()) == [1, 2, 3]
+    assert firehose.taken()[2:] == ["asent", "thrown"]
