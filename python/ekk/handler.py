@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
+import math
 import os
 import random
 import re
@@ -12,7 +13,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sequence
 
 from ekk import lifecycle, spool
 from ekk.formatter import RECORD_BYTES, JsonFormatter, shown
@@ -20,8 +21,11 @@ from ekk.sender import BATCH_BYTES, BATCH_RECORDS, Kind, Sender, Trouble
 
 _STREAM = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
 
-#: For how long a flush that ran out of time lets a close do without one: `logging.shutdown` calls both in a row.
-_SAME_END = 1.0
+#: What moves from memory to the disk while others wait for the lock, about a millisecond's worth.
+_PIECE_BYTES = 1024 * 1024
+
+#: In how many calls others have to get through until a record that is refused in each of them is given up.
+_PASSED_OVER = 10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,16 +51,36 @@ class Counts:
 
 
 class _Batch:
-    """What the worker is about to send, and where it is from."""
+    """What the worker sends, where it is from, and how far that has come."""
 
-    def __init__(self, records: list[bytes], source: spool.Batch | None, is_own: bool) -> None:
+    def __init__(self, records: list[bytes], sources: list[spool.Batch], is_own: bool) -> None:
         self.records = records
-        self.source = source
+        #: Where it lies on the disk; empty for what is from memory.
+        self.sources = sources
         self.is_own = is_own
         #: Whether somebody else has taken care of its records meanwhile.
         self.is_abandoned = False
-        #: Whether it is the rest of a segment that cannot be read.
-        self.is_lost = False
+        #: How many records a call may have, since some were too many.
+        self.limit = BATCH_RECORDS
+        self.failures = 0
+        #: When something of it was last taken, at first when it began.
+        self.progress = time.monotonic()
+        #: How many of its first records were refused for too long, and in how many calls others got through since.
+        self.doubted = 0
+        self.passed_over = 0
+        #: How many records the handler had sent after the last call with this batch.
+        self.sent_before = 0
+
+
+class _Lane:
+    """One of the two parts of the spool: this process's own, and what those that are no more have left."""
+
+    def __init__(self) -> None:
+        #: A batch that waits while the other lane has its turn.
+        self.held: _Batch | None = None
+        #: How often in a row it could not be read, and until when it is left alone therefore.
+        self.failures = 0
+        self.not_before = 0.0
 
 
 class FirehoseHandler(logging.Handler):
@@ -137,7 +161,8 @@ class FirehoseHandler(logging.Handler):
         self._spool = None if spool is None else _spool_at(spool, stream, spool_bytes)
         self._is_closed = False
         self._begin()
-        lifecycle.handlers.add(self)
+        lifecycle.add(self)
+        lifecycle.look_after_this_process()
         if hook_sigterm:
             lifecycle.hook_sigterm()
         if self._spool is not None and self._spool.has_orphans():
@@ -153,13 +178,19 @@ class FirehoseHandler(logging.Handler):
         self._waiting_bytes = 0
         self._oldest = 0.0
         self._sending: _Batch | None = None
+        #: What is being shown and not yet settled; who ends the process takes over what the worker has not come to.
+        self._to_show: deque[bytes] = deque()
+        self._is_worker_showing = False
+        #: What finalizers log on the thread that works here, which may be in the middle of the queue.
+        self._from_worker: deque[bytes] = deque()
         self._is_spooling = False
+        self._own_lane, self._adopted_lane = _Lane(), _Lane()
         self._is_adopted_next = False
+        self._stand_in = False
         self._worker: threading.Thread | None = None
         self._no_thread_before = 0.0
         self._is_closing = False
         self._flush_up_to = 0
-        self._flush_gave_up = -_SAME_END
         self._taken = self._settled = self._sent = self._refused = 0
         self._requests = self._shown = self._spooled = self._lost = 0
         self._notes: set[str] = set()
@@ -177,17 +208,27 @@ class FirehoseHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Formats and queues a record. Never waits for the network, never raises."""
-        if lifecycle.thread.sends:
+        thread = lifecycle.thread
+        if thread.sends:
             return
         try:
-            self._put(self._line(record))
-        except Exception as error:
             try:
-                self._put(self._line_in_need(record, error))
-            except Exception:
-                with self._lock:
-                    self._lost += 1
-                self.handleError(record)
+                line = self._line(record)
+            except Exception as error:
+                line = self._line_in_need(record, error)
+            if thread.shows:
+                # Standard error is a logger's: this is what is being shown, and counted there.
+                if not _write_to_standard_error(line.decode("utf-8", "backslashreplace")):
+                    with self._lock:
+                        self._lost += 1
+            elif thread.works_for is self:
+                self._from_worker.append(line)
+            else:
+                self._put(line)
+        except Exception:
+            with self._lock:
+                self._lost += 1
+            self.handleError(record)
 
     def flush(self, timeout: float | None = None) -> bool:  # type: ignore[override]
         """Waits until all that was logged before is sent or shown; returns whether it was done in time.
@@ -195,47 +236,57 @@ class FirehoseHandler(logging.Handler):
         Args:
             timeout: Seconds; `flush_seconds` without it.
         """
-        seconds = self.flush_seconds if timeout is None else timeout
-        if lifecycle.is_ending and self._gave_up_just_now():
-            seconds = 0.0
-        deadline = time.monotonic() + seconds
+        began = time.monotonic()
+        if timeout is not None:
+            return self._flush_until(began + timeout)
+        try:
+            return self._flush_until(began + lifecycle.left_at_end(self.flush_seconds))
+        finally:
+            lifecycle.add_to_end(began)
+
+    def close(self, timeout: float | None = None) -> None:
+        """Sends what was logged before, for `flush_seconds` at most; the rest goes to the spool or is shown."""
+        began = time.monotonic()
+        if timeout is not None:
+            self._close_at(began + timeout)
+        else:
+            self._close_at(began + lifecycle.left_at_end(self.flush_seconds), began)
+
+    def _flush_until(self, deadline: float) -> bool:
         with self._changed:
             self._begin_flush()
             target = self._flush_up_to
-            done = self._wait_for_worker(deadline, lambda: self._settled >= target)
-        if not done and not self._has_worker():
-            done = self._send_here(deadline)
-        if not done:
-            self._flush_gave_up = time.monotonic()
-        return done
+        return self._wait_until_settled(target, deadline)
 
-    def close(self, timeout: float | None = None) -> None:
-        """Sends what is left, for `flush_seconds` at most; the rest goes to the spool or to standard error."""
+    def _close_at(self, deadline: float, counts_since: float | None = None) -> None:
         with self._changed:
-            if self._is_closed:
-                super().close()
-                return
+            was_closed = self._is_closed
             self._begin_close()
-            seconds = self.flush_seconds if timeout is None else timeout
-            if self._gave_up_just_now():
-                seconds = 0.0
-            deadline = time.monotonic() + seconds
-            done = self._wait_for_worker(deadline, self._is_idle)
-        if not done and not self._has_worker():
-            self._send_here(deadline)
-        with self._changed:
-            self._is_closed = True
+            # And not until there is nothing more, which is never as long as other threads log.
+            target = self._flush_up_to
+        try:
+            if not was_closed:
+                self._wait_until_settled(target, deadline)
+        finally:
+            # Before the rest is shown, which takes as long as standard error does.
+            if counts_since is not None:
+                lifecycle.add_to_end(counts_since)
+            with self._changed:
+                self._is_closed = True
+                self._put_from_worker()
+                self._changed.notify_all()
             self._divert()
-            if self._spool is not None:
-                self._spool.close()
-            self._changed.notify_all()
-            shown = self._shown
-        if shown:
-            self._note("end", f"{shown} records were not sent and stand on standard error")
-        super().close()
-
-    def _gave_up_just_now(self) -> bool:
-        return time.monotonic() - self._flush_gave_up < _SAME_END
+            with self._changed:
+                if self._spool is not None and not was_closed:
+                    self._spool.close()
+                # A worker that is in a call closes the connection when it has come back.
+                is_idle = not self._has_worker() and not self._stand_in
+                count = self._shown
+            if is_idle:
+                self._sender.close()
+            if count and not was_closed:
+                self._note("end", f"{count} records were not sent and stand on standard error")
+            super().close()
 
     def counts(self) -> Counts:
         """Returns what became of the records so far."""
@@ -344,7 +395,7 @@ class FirehoseHandler(logging.Handler):
         return worker is not None and worker.is_alive()
 
     def _work(self) -> None:
-        lifecycle.thread.sends = True
+        lifecycle.thread.works_for = self
         try:
             if self._spool is not None:
                 self._adopt()
@@ -352,33 +403,51 @@ class FirehoseHandler(logging.Handler):
                 batch = self._next_batch(None)
                 if batch is None:
                     return
-                self._deliver(batch, None)
+                try:
+                    self._deliver(batch, None)
+                except Exception as error:
+                    # A fault of this handler's own: nothing may be lost of it, and nobody be kept busy.
+                    self._note("fault", f"{type(error).__name__}: {shown(error)}; it is tried again")
+                    with self._changed:
+                        self._take_back()
+                    self._pause(self._backoff_max_seconds, None)
         finally:
             with self._changed:
                 if self._worker is threading.current_thread():
                     self._worker = None
                     self._take_back()
+                lifecycle.thread.works_for = None
+                self._put_from_worker()
                 self._changed.notify_all()
+                is_closed = self._is_closed
+            if is_closed:
+                self._divert()
+                self._sender.close()
 
-    def _send_here(self, deadline: float) -> bool:
+    def _send_here(self, target: int, deadline: float) -> None:
         """Sends in this thread, where there cannot be another one."""
-        if lifecycle.thread.sends:
-            return False
-        lifecycle.thread.sends = True
+        thread = lifecycle.thread
+        before, thread.works_for = thread.works_for, self
         try:
             with self._changed:
                 self._take_back()
-                self._flush_up_to = self._taken
-            while time.monotonic() < deadline:
+                self._flush_up_to = max(self._flush_up_to, target)
+            while self._settled < target and time.monotonic() < deadline:
                 batch = self._next_batch(deadline)
                 if batch is None:
                     break
                 self._deliver(batch, deadline)
+        finally:
             with self._changed:
                 self._take_back()
-                return self._is_idle()
-        finally:
-            lifecycle.thread.sends = False
+                thread.works_for = before
+                self._stand_in = False
+                self._put_from_worker()
+                self._changed.notify_all()
+
+    def _put_from_worker(self) -> None:
+        while self._from_worker:
+            self._put(self._from_worker.popleft())
 
     def _adopt(self) -> None:
         assert self._spool is not None
@@ -387,15 +456,21 @@ class FirehoseHandler(logging.Handler):
                 # A handler that is closed takes nothing any more, since it would not send it.
                 if not self._is_closing:
                     self._spool.adopt()
+                adopted = self._spool.adopted_segments()
         except OSError as error:
             self._note("adopt", f"what an earlier process left in the spool cannot be read ({error})")
+            return
+        for segment in adopted:
+            # Should it go, that says how many are lost.
+            segment.left = spool.count(segment)
 
     def _take_back(self) -> None:
         """Puts what was being sent back to where it was, when its sender is no more."""
-        batch, self._sending = self._sending, None
         if self._spool is not None:
             self._spool.rewind()
-        if batch is not None and batch.source is None and not batch.is_abandoned:
+        self._own_lane.held = self._adopted_lane.held = None
+        batch, self._sending = self._sending, None
+        if batch is not None and not batch.sources and not batch.is_abandoned:
             batch.is_abandoned = True
             self._waiting.extendleft(reversed(batch.records))
             self._waiting_bytes += sum(map(len, batch.records))
@@ -404,41 +479,44 @@ class FirehoseHandler(logging.Handler):
         """Waits for something to send. With a deadline, or when closing, None as soon as there is nothing."""
         while True:
             with self._changed:
+                self._put_from_worker()
+                if self._is_closed:
+                    return None
                 now = time.monotonic()
-                due = self._due()
-                own = due is not None and due <= now
-                adopted = self._spool is not None and self._spool.has_adopted() and not self._is_closing
-                if own and not (adopted and self._is_adopted_next):
+                own, adopted = self._own_due(), self._adopted_due()
+                if own <= now and not (adopted <= now and self._is_adopted_next):
                     self._is_adopted_next = True
                     if self._waiting:
-                        self._sending = _Batch(self._take(), None, True)
+                        self._sending = _Batch(self._take(), [], True)
                         return self._sending
-                    assert self._spool is not None
-                    segment, is_own = self._spool.own_segment(), True
-                elif adopted:
-                    assert self._spool is not None
+                    lane = self._own_lane
+                elif adopted <= now:
                     self._is_adopted_next = False
-                    segment, is_own = self._spool.adopted_segment(), False
-                elif self._is_closing or deadline is not None:
-                    return None
+                    lane = self._adopted_lane
                 else:
-                    self._changed.wait(None if due is None else due - now)
+                    due = min(own, adopted)
+                    if (due == math.inf and self._is_closing) or (deadline is not None and due >= deadline):
+                        return None
+                    if self._from_worker:
+                        continue
+                    if self._spool is None:
+                        # What did not fit is long behind.
+                        self._notes.discard("full")
+                    self._changed.wait(None if due == math.inf else due - now)
                     continue
-                if segment is None:
-                    self._is_spooling = False
-                    self._notes.discard("full")
-                    continue
-                size = segment.size
-            batch = self._read_spool(segment, size, is_own)
+                if lane.held is not None:
+                    self._sending, lane.held = lane.held, None
+                    return self._sending
+            batch = self._read(lane)
             if batch is not None:
                 return batch
 
-    def _due(self) -> float | None:
-        """Returns when something of this process is to be sent: 0 for at once, None for nothing there."""
+    def _own_due(self) -> float:
+        """Returns when something of this process is to be sent: 0 for at once, infinity for nothing there."""
         count = len(self._waiting)
         if count == 0:
             # What is in the spool is newer than what is in memory, and older than what comes.
-            return 0.0 if self._is_spooling else None
+            return self._own_lane.not_before if self._is_spooling else math.inf
         if (
             count >= BATCH_RECORDS
             or self._waiting_bytes >= BATCH_BYTES
@@ -448,6 +526,11 @@ class FirehoseHandler(logging.Handler):
         ):
             return 0.0
         return self._oldest + self._batch_seconds
+
+    def _adopted_due(self) -> float:
+        if self._spool is None or self._is_closing or not self._spool.has_adopted():
+            return math.inf
+        return self._adopted_lane.not_before
 
     def _take(self) -> list[bytes]:
         waiting = self._waiting
@@ -466,140 +549,231 @@ class FirehoseHandler(logging.Handler):
         self._oldest = time.monotonic()
         return records
 
-    def _read_spool(self, segment: spool.Segment, size: int, is_own: bool) -> _Batch | None:
-        is_lost = False
-        try:
-            source = spool.read(segment, size, BATCH_RECORDS, BATCH_BYTES)
-        except OSError as error:
-            self._note("spool", f"{segment.path} cannot be read ({error})")
-            # Somebody has taken it away, or the disk is broken: what comes after it is not held up.
-            is_lost = True
-            source = spool.Batch(segment, [], segment.size - segment.sent, [])
-        if source.torn:
-            self._note("torn", f"{segment.path} holds what is no whole record; it follows")
-            self._show(source.torn)
+    def _read(self, lane: _Lane) -> _Batch | None:
+        """Reads what is next in the spool; None where there is nothing, or it has to wait."""
+        assert self._spool is not None
+        is_own = lane is self._own_lane
         with self._changed:
-            batch = _Batch(source.records, source, is_own)
-            batch.is_lost = is_lost
+            segment = self._spool.own_segment() if is_own else self._spool.adopted_segment()
+            if segment is None:
+                self._is_spooling = self._is_spooling and not is_own
+                self._notes.discard("full")
+                return None
+        source = self._read_segment(segment, lane, BATCH_RECORDS, BATCH_BYTES)
+        if source is None:
+            return None
+        with self._changed:
+            batch = _Batch(source.records, [source], is_own)
             if source.records:
                 self._sending = batch
                 return batch
             self._finish(batch)
             return None
 
+    def _read_segment(
+        self, segment: spool.Segment, lane: _Lane, max_records: int, max_bytes: int
+    ) -> spool.Batch | None:
+        with self._changed:
+            size = segment.size
+        try:
+            source = spool.read(segment, size, max_records, max_bytes)
+        except FileNotFoundError as error:
+            # Somebody has taken it away: what comes after it is not held up.
+            with self._changed:
+                source = spool.gone(segment)
+                self._lost += source.count
+            self._note("gone", f"{segment.path} cannot be read ({error}); {source.count} records are lost")
+            return source
+        except OSError as error:
+            # Too many open files, a disk that is not there for a moment: the records are not lost.
+            self._note("spool", f"{segment.path} cannot be read ({error}); it is tried again")
+            with self._changed:
+                lane.not_before = time.monotonic() + self._pause_after(lane.failures, Kind.PASSING)
+                lane.failures += 1
+            return None
+        if lane.failures:
+            lane.failures = 0
+            with self._changed:
+                self._notes.discard("spool")
+        if source.torn:
+            self._note("torn", f"{segment.path} holds what is no whole record; it follows")
+            self._show(source.torn)
+        return source
+
     def _deliver(self, batch: _Batch, deadline: float | None) -> None:
-        """Sends a batch until all of it is taken or given up. In order, and only what was not taken again."""
-        pending = batch.records
-        limit = len(pending)
-        failures = 0
-        progress = time.monotonic()
-        while pending:
-            head = pending[:limit]
-            outcome = self._sender.send(head)
+        """Sends a batch until all of it is taken or given up. In order, and only what was not taken again.
+
+        One from the disk is left for a while when the other lane is due.
+        """
+        while batch.records:
+            head = batch.records[: batch.limit]
+            if deadline is None:
+                outcome = self._sender.send(head)
+            else:
+                outcome = self._sender.send(head, max(0.0, deadline - time.monotonic()))
             refused = [head[index] for index in outcome.refused]
             taken = len(head) - len(refused)
             now = time.monotonic()
+            hopeless: list[bytes] = []
             with self._changed:
                 self._requests += 1
                 self._refused += len(refused)
+                self._sent += taken
                 if batch.is_abandoned:
                     # Its records are shown or on disk; that some of them arrived nevertheless is at worst a duplicate.
-                    self._sent += taken
                     return
-                self._sent += taken
-                pending = refused + pending[limit:]
-                batch.records = pending
+                hopeless = self._doubt(batch, outcome.refused, len(head))
+                batch.sent_before = self._sent
+                batch.records = refused[len(hopeless) :] + batch.records[batch.limit :]
                 self._settle(batch, taken)
             if taken:
-                progress, failures = now, 0
+                batch.progress, batch.failures = now, 0
             if outcome.trouble is None:
                 self._recovered()
-                limit = max(limit, min(len(pending), 2 * limit))
+                batch.limit = max(batch.limit, min(len(batch.records), 2 * batch.limit))
                 continue
+            if hopeless:
+                self._tell_of_refused(outcome.trouble)
+                self._show(hopeless)
             if outcome.trouble.kind is Kind.INVALID:
                 if len(head) > 1:
-                    limit = (len(head) + 1) // 2
+                    batch.limit = (len(head) + 1) // 2
                     continue
-                self._tell(outcome.trouble)
-                self._show(head)
-                with self._changed:
-                    pending = pending[1:]
-                    batch.records = pending
-                    self._settle(batch, 1)
-                failures += 1
-                if failures < 3:
+                self._tell_of_refused(outcome.trouble)
+                if not self._set_aside(batch, 1):
+                    return
+                batch.failures += 1
+                if batch.failures < 3:
                     continue
                 # Perhaps it is not due to the records, and the service had better not be asked for each at once.
             elif not taken:
                 self._tell(outcome.trouble)
-            if now - progress >= self._retry_seconds and self._give_up(batch):
-                return
-            pause = self._pause_after(failures, outcome.trouble)
-            failures += 1
+            if batch.doubted or now - batch.progress >= self._retry_seconds:
+                if not batch.sources:
+                    self._give_up(batch)
+                    return
+                self._widen(batch)
+            pause = self._pause_after(batch.failures, outcome.trouble.kind)
+            batch.failures += 1
             if deadline is not None and time.monotonic() + pause >= deadline:
                 return
-            if not self._pause(pause, batch):
+            if not self._pause(pause, batch) or self._hold(batch):
                 return
         with self._changed:
             self._finish(batch)
 
-    def _pause_after(self, failures: int, trouble: Trouble) -> float:
+    def _doubt(self, batch: _Batch, refused: Sequence[int], count: int) -> list[bytes]:
+        """Looks at what became of the first records, which were refused for too long; returns those to be given up.
+
+        As long as nothing is taken, it is not due to them. Nor in one call, since throttling picks at random.
+        """
+        if not batch.doubted:
+            return []
+        in_call = min(batch.doubted, count)
+        still = sum(index < in_call for index in refused)
+        batch.doubted -= in_call - still
+        # In this call, or in the other lane's turn since the last one.
+        is_other_lane = self._sent - (count - len(refused)) > batch.sent_before
+        if count - in_call <= len(refused) - still and not is_other_lane:
+            return []
+        batch.passed_over += 1
+        if still and batch.passed_over < _PASSED_OVER:
+            return []
+        batch.doubted -= still
+        return [batch.records[index] for index in refused[:still]]
+
+    def _widen(self, batch: _Batch) -> None:
+        """Sends newer records along with what is refused for too long, so that it does not hold them up."""
+        assert self._spool is not None
+        if not batch.doubted:
+            batch.doubted, batch.passed_over = len(batch.records), 0
+        room = BATCH_RECORDS - len(batch.records)
+        bytes_left = BATCH_BYTES - sum(map(len, batch.records))
+        with self._changed:
+            segment = None if batch.is_abandoned else self._spool.following(batch.sources[-1].segment)
+        if segment is None or room <= 0 or bytes_left < RECORD_BYTES:
+            return
+        source = self._read_segment(segment, self._own_lane if batch.is_own else self._adopted_lane, room, bytes_left)
+        if source is not None:
+            batch.limit = BATCH_RECORDS
+            with self._changed:
+                batch.sources.append(source)
+                batch.records = batch.records + source.records
+
+    def _hold(self, batch: _Batch) -> bool:
+        """Leaves a batch from the disk where the other lane is due; returns whether it did."""
+        with self._changed:
+            if not batch.sources or batch.is_abandoned:
+                return False
+            now = time.monotonic()
+            if batch.is_own and self._adopted_due() <= now:
+                self._own_lane.held, self._sending = batch, None
+            elif not batch.is_own and self._own_due() <= now:
+                self._adopted_lane.held, self._sending = batch, None
+            else:
+                return False
+            return True
+
+    def _pause_after(self, failures: int, kind: Kind) -> float:
         pause = min(self._backoff_max_seconds, self._backoff_seconds * 2.0 ** min(failures, 30))
-        if trouble.kind is Kind.SETUP:
+        if kind is Kind.SETUP:
             pause = max(pause, min(1.0, self._backoff_max_seconds))
         # Half of it at random, so that many processes do not come back at once.
         return pause * random.uniform(0.5, 1.0)
 
-    def _pause(self, seconds: float, batch: _Batch) -> bool:
+    def _pause(self, seconds: float, batch: _Batch | None) -> bool:
         """Waits; a close that begins meanwhile cuts it short. Returns whether to go on."""
         with self._changed:
             was_closing = self._is_closing
             deadline = time.monotonic() + (min(seconds, 0.5) if was_closing else seconds)
-            while not batch.is_abandoned and self._is_closing is was_closing:
+            while self._is_closing is was_closing and not (self._is_closed or (batch and batch.is_abandoned)):
                 left = deadline - time.monotonic()
                 if left <= 0:
                     break
                 self._changed.wait(left)
-            return not batch.is_abandoned
+            return batch is None or not batch.is_abandoned
 
-    def _give_up(self, batch: _Batch) -> bool:
+    def _give_up(self, batch: _Batch) -> None:
         """Ends the tries of a batch from memory; one from the disk is tried for ever."""
-        if batch.source is not None:
-            return False
-        if self._spool is None:
-            with self._changed:
-                if batch.is_abandoned:
-                    return True
-                self._settle(batch, len(batch.records))
-                self._sending = None
-                batch.is_abandoned = True
-                self._changed.notify_all()
-            self._show(batch.records)
-        else:
+        if self._spool is not None:
             self._divert()
+            return
+        self._set_aside(batch, len(batch.records))
+        with self._changed:
+            self._finish(batch)
+
+    def _set_aside(self, batch: _Batch, count: int) -> bool:
+        """Shows the first records of a batch, which are not sent any more; False if somebody else has taken them."""
+        with self._changed:
+            if batch.is_abandoned:
+                return False
+            batch.doubted = max(0, batch.doubted - count)
+            records, batch.records = batch.records[:count], batch.records[count:]
+            if not batch.sources:
+                self._to_show.extend(records)
+        if batch.sources:
+            self._show(records)
+        else:
+            self._show_and_settle()
         return True
 
     def _settle(self, batch: _Batch, count: int) -> None:
         # Those from the disk only when all of them are done, since it is all of them that are read again otherwise.
-        if batch.source is None:
+        if not batch.sources:
             self._settled += count
             self._changed.notify_all()
 
     def _finish(self, batch: _Batch) -> None:
         if self._sending is batch:
             self._sending = None
-        if batch.source is not None and self._spool is not None and not batch.is_abandoned and not self._is_closed:
-            segment = batch.source.segment
-            count = len(batch.source.records) + len(batch.source.torn)
-            if batch.is_lost:
-                count = segment.left
-                self._lost += count
-            self._spool.commit(segment, batch.source.size, count)
-            if batch.is_own:
-                self._settled += count
-                if not self._spool.has_own():
-                    self._is_spooling = False
-                    self._notes.discard("full")
+        if self._spool is not None and not batch.is_abandoned and not self._is_closed:
+            for source in batch.sources:
+                self._spool.commit(source.segment, source.size, source.count)
+                if batch.is_own:
+                    self._settled += source.count
+            if batch.sources and batch.is_own and not self._spool.has_own():
+                self._is_spooling = False
+                self._notes.discard("full")
         self._changed.notify_all()
 
     # The end, and what cannot be sent.
@@ -616,49 +790,91 @@ class FirehoseHandler(logging.Handler):
             self._is_closing = True
             self._begin_flush()
 
-    def _is_idle(self) -> bool:
-        return not self._waiting and not self._is_spooling and (self._sending is None or not self._sending.is_own)
-
-    def _wait_for_worker(self, deadline: float, is_so: Callable[[], bool]) -> bool:
-        """Waits until something is so; not where there is nobody who could make it so."""
-        while not is_so():
-            left = deadline - time.monotonic()
-            if left <= 0 or not self._has_worker():
-                return False
-            self._changed.wait(left)
-        return True
+    def _wait_until_settled(self, target: int, deadline: float) -> bool:
+        """Waits until so many records are done with; sends them itself where nobody else does."""
+        if lifecycle.thread.sends or lifecycle.thread.works_for is self:
+            # It would wait for itself.
+            return self._settled >= target
+        with self._changed:
+            while self._settled < target and (self._has_worker() or self._stand_in):
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    return False
+                self._changed.wait(left)
+            if self._settled >= target:
+                return True
+            self._stand_in = True
+        self._send_here(target, deadline)
+        return self._settled >= target
 
     def _divert(self) -> None:
         """Takes what is in memory and being sent out of there: to the spool, or to standard error."""
+        trouble = None
+        while True:
+            with self._changed:
+                batch = self._sending
+                # What is being sent from the disk is on the disk.
+                if batch is not None and (not batch.sources or self._is_closed):
+                    batch.is_abandoned = True
+                    self._sending = None
+                    if not batch.sources:
+                        self._waiting.extendleft(reversed(batch.records))
+                        self._waiting_bytes += sum(map(len, batch.records))
+                if not self._waiting:
+                    break
+                trouble = self._spool_newest_of_memory() if self._spool is not None else None
+                if self._spool is None or trouble is not None:
+                    self._to_show.extend(self._waiting)
+                    self._waiting.clear()
+                    self._waiting_bytes = 0
+                    break
+            # Who logs meanwhile gets the lock.
+            time.sleep(0)
+        if trouble:
+            self._note("full", f"the spool {trouble}; what does not fit follows")
+        self._show_and_settle()
+
+    def _spool_newest_of_memory(self) -> str | None:
+        """Moves a piece of what is in memory to the disk, in front of what is there; returns what was in the way."""
+        assert self._spool is not None
+        piece: deque[bytes] = deque()
+        size = 0
+        while self._waiting and (not piece or size + len(self._waiting[-1]) <= _PIECE_BYTES):
+            piece.appendleft(self._waiting.pop())
+            size += len(piece[0])
+        trouble = None
+        try:
+            left = self._spool.put_before(list(piece))
+            if left:
+                trouble = "is full"
+        except OSError as error:
+            trouble, left = f"cannot be written ({error})", list(piece)
+        if len(left) < len(piece):
+            self._spooled += len(piece) - len(left)
+            self._is_spooling = True
+        self._waiting.extend(left)
+        self._waiting_bytes += sum(map(len, left)) - size
+        return trouble
+
+    def _show_and_settle(self) -> None:
+        """Shows what is given up, each record settled once it stands there, whoever has begun with it."""
+        is_worker = self._worker is threading.current_thread()
+        while True:
+            with self._changed:
+                if not self._to_show:
+                    break
+                line = self._to_show.popleft()
+                self._is_worker_showing = is_worker or self._is_worker_showing
+            self._show((line,))
+            with self._changed:
+                self._settled += 1
+                self._is_worker_showing = self._is_worker_showing and not is_worker
+                self._changed.notify_all()
         with self._changed:
-            records: list[bytes] = []
-            trouble = None
-            batch = self._sending
-            # What is being sent from the disk is on the disk.
-            if batch is not None and (batch.source is None or self._is_closed):
-                batch.is_abandoned = True
-                self._sending = None
-                if batch.source is None:
-                    records.extend(batch.records)
-            records.extend(self._waiting)
-            self._waiting.clear()
-            self._waiting_bytes = 0
-            if records and self._spool is not None:
-                try:
-                    left = self._spool.put_before(records)
-                except OSError as error:
-                    trouble = error
-                    left = records
-                if len(left) < len(records):
-                    self._spooled += len(records) - len(left)
-                    self._is_spooling = True
-                records = left
-            self._settled += len(records)
-            self._changed.notify_all()
-        if trouble is not None:
-            self._note("full", f"the spool cannot be written ({trouble}); what does not fit follows")
-        if records:
-            self._show(records)
+            # The last one may be in the worker's hands, which the end of the process would take away.
+            deadline = time.monotonic() + 1.0
+            while self._is_worker_showing and not is_worker and self._has_worker() and time.monotonic() < deadline:
+                self._changed.wait(deadline - time.monotonic())
 
     def _show(self, lines: Iterable[bytes]) -> None:
         """Writes records to standard error, each in one piece."""
@@ -673,16 +889,21 @@ class FirehoseHandler(logging.Handler):
     def _tell(self, trouble: Trouble) -> None:
         if trouble.kind is Kind.PASSING:
             text = f"{trouble.code}: {trouble.text}; it is tried again"
-        elif trouble.kind is Kind.INVALID:
-            text = f"a record was refused, {trouble.code}: {trouble.text}; it follows"
         else:
             text = f"{trouble.code}: {trouble.text}; somebody has to mend this, meanwhile it is tried again"
         self._note(f"trouble {trouble.code}", text)
 
+    def _tell_of_refused(self, trouble: Trouble) -> None:
+        self._note(
+            f"trouble refused {trouble.code}", f"a record was refused, {trouble.code}: {trouble.text}; it follows"
+        )
+
     def _recovered(self) -> None:
-        if any(note.startswith("trouble ") for note in self._notes):
-            with self._lock:
-                self._notes = {note for note in self._notes if not note.startswith("trouble ")}
+        with self._lock:
+            left = {note for note in self._notes if not note.startswith("trouble ")}
+            is_news = len(left) < len(self._notes)
+            self._notes = left
+        if is_news:
             _write_to_standard_error(f"ekk: stream {self.stream_name}: records are taken again\n")
 
     def _note(self, key: str, text: str) -> None:
@@ -694,13 +915,6 @@ class FirehoseHandler(logging.Handler):
         _write_to_standard_error(f"ekk: stream {self.stream_name}: {text}\n")
 
     # A fork.
-
-    def _before_fork(self) -> None:
-        self._forking = self._lock.acquire(timeout=2.0)
-
-    def _after_fork_in_parent(self) -> None:
-        if self._forking:
-            self._lock.release()
 
     def _after_fork_in_child(self) -> None:
         # All that waits is the parent's, which sends it; its worker, connections and locks are not here.
@@ -741,8 +955,10 @@ def _is_document(text: str) -> bool:
 
 
 def _write_to_standard_error(text: str) -> bool:
+    if sys.stderr is None:
+        return False
     # Standard error may be redirected to a logger (Celery does), which would come back here.
-    if not lifecycle.thread.shows and sys.stderr is not None:
+    if not lifecycle.thread.shows:
         lifecycle.thread.shows = True
         try:
             sys.stderr.write(text)
@@ -752,8 +968,13 @@ def _write_to_standard_error(text: str) -> bool:
             pass  # Closed, or in the middle of a write that a signal interrupted.
         finally:
             lifecycle.thread.shows = False
+    if sys.__stderr__ is None:
+        # It was closed when the process began, and what has its number now is somebody else's file.
+        return False
+    data = text.encode("utf-8", "backslashreplace")
     try:
-        os.write(2, text.encode("utf-8", "backslashreplace"))
-        return True
+        while data:
+            data = data[os.write(2, data) :]
     except OSError:
         return False
+    return True

@@ -20,6 +20,7 @@ import botocore.session
 from botocore.credentials import DeferredRefreshableCredentials
 
 from ekk import lifecycle
+from ekk.formatter import shown
 
 #: What `PutRecordBatch` takes. 4,000,000 and not 4 MiB, since AWS's pages say both.
 BATCH_RECORDS = 500
@@ -85,21 +86,38 @@ class Sender:
         self._role_arn = role_arn
         self._request_seconds = request_seconds
         self._client: Any = None
+        self._client_seconds = request_seconds
         self._writes_body = False
         self._body = b""
         self._answer: Any = None
 
-    def send(self, records: Sequence[bytes]) -> Outcome:
-        """Sends up to 500 records of up to 4,000,000 bytes together."""
+    def send(self, records: Sequence[bytes], seconds: float | None = None) -> Outcome:
+        """Sends up to 500 records of up to 4,000,000 bytes together, within so many seconds if they are fewer."""
+        before, lifecycle.thread.sends = lifecycle.thread.sends, True
         try:
+            return self._send(records, self._request_seconds if seconds is None else seconds)
+        finally:
+            lifecycle.thread.sends = before
+
+    def close(self) -> None:
+        """Closes the connection; the next call would open another one."""
+        client, self._client = self._client, None
+        try:
+            if client is not None:
+                client.close()
+        except Exception:
+            pass  # There is nothing to be done about a connection that does not close.
+
+    def _send(self, records: Sequence[bytes], seconds: float) -> Outcome:
+        try:
+            # A client cannot be told anew how long to wait, and making one takes long: half a second more will do.
+            if seconds < self._client_seconds - 0.5 or self._client_seconds < self._request_seconds <= seconds:
+                self.close()
             if self._client is None:
-                # A fork in the middle of this would leave the child a lock of Python's imports that nobody frees; the
-                # first call imports, too.
-                with lifecycle.creating:
-                    self._client = self._make_client()
-                    answer = self._put(records)
-            else:
-                answer = self._put(records)
+                # A fork in the middle of this would leave the child a lock of Python's imports that nobody frees.
+                with lifecycle.without_fork():
+                    self._client = self._make_client(max(0.1, min(seconds, self._request_seconds)))
+            return _of_answer(self._put(records), len(records))
         except botocore.exceptions.ClientError as error:
             trouble = _of_service(error)
             if trouble.code in _CREDENTIALS:
@@ -112,8 +130,7 @@ class Sender:
             return Outcome(range(len(records)), Trouble(Kind.SETUP, type(error).__name__, str(error)))
         except Exception as error:
             self._client = None
-            return Outcome(range(len(records)), Trouble(Kind.PASSING, type(error).__name__, str(error)))
-        return _of_answer(answer, len(records))
+            return Outcome(range(len(records)), Trouble(Kind.PASSING, type(error).__name__, shown(error)))
 
     def _put(self, records: Sequence[bytes]) -> Any:
         if not self._writes_body:
@@ -133,7 +150,10 @@ class Sender:
             self._body = b""
             self._answer = None
 
-    def _make_client(self) -> Any:
+    def _make_client(self, seconds: float) -> Any:
+        # The one thing that the first call imports by itself.
+        import encodings.idna  # noqa: F401
+
         region = self._region
         session = boto3.session.Session(region_name=region)
         # boto3 reads AWS_DEFAULT_REGION only; ECS and others set AWS_REGION.
@@ -141,8 +161,8 @@ class Sender:
         config = botocore.config.Config(
             # Sending again is decided by the handler, which has to be able to stop at any time.
             retries={"total_max_attempts": 1, "mode": "standard"},
-            connect_timeout=min(5.0, self._request_seconds),
-            read_timeout=self._request_seconds,
+            connect_timeout=min(5.0, seconds),
+            read_timeout=seconds,
             max_pool_connections=1,
             parameter_validation=False,
             user_agent_extra=f"ekk/{version()}",
@@ -150,6 +170,7 @@ class Sender:
         if self._role_arn:
             session = _as_role(session, region, self._role_arn, config)
         client = session.client("firehose", region_name=region, endpoint_url=self._endpoint_url, config=config)
+        self._client_seconds = seconds
         self._writes_body = client.meta.service_model.metadata.get("protocol") == "json"
         if self._writes_body:
             client.meta.events.register("before-call.firehose.PutRecordBatch", self._set_body)
@@ -192,15 +213,23 @@ def _of_answer(answer: Any, count: int) -> Outcome:
     if failed == 0:
         return Outcome(())
     responses = answer.get("RequestResponses") if isinstance(answer, dict) else None
-    if not isinstance(failed, int) or not isinstance(responses, list) or len(responses) != count:
-        trouble = Trouble(Kind.PASSING, "UnknownAnswer", "what answered is not Firehose's PutRecordBatch")
-        return Outcome(range(count), trouble)
-    refused = [index for index, response in enumerate(responses) if response.get("ErrorCode")]
-    if not refused:
-        return Outcome(())
-    first = responses[refused[0]]
-    # In part or in whole, a record that was not taken by name is one of throttling or of a fault of the service.
-    return Outcome(refused, Trouble(Kind.PASSING, str(first["ErrorCode"]), str(first.get("ErrorMessage", ""))))
+    if (
+        isinstance(failed, int)
+        and failed > 0
+        and isinstance(responses, list)
+        and len(responses) == count
+        and all(isinstance(response, dict) for response in responses)
+    ):
+        refused = [index for index, response in enumerate(responses) if response.get("ErrorCode")]
+        if refused:
+            first = responses[refused[0]]
+            # In part or in whole, a record that was not taken by name is one of throttling or a fault of the service.
+            trouble = Trouble(Kind.PASSING, str(first["ErrorCode"]), str(first.get("ErrorMessage") or ""))
+            return Outcome(refused, trouble)
+    # Whatever it was, that nothing was taken is the one assumption that loses nothing.
+    return Outcome(
+        range(count), Trouble(Kind.PASSING, "UnknownAnswer", "what answered is not Firehose's PutRecordBatch")
+    )
 
 
 def _of_service(error: botocore.exceptions.ClientError) -> Trouble:

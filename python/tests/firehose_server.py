@@ -82,6 +82,8 @@ class World:
             share = step.get("refuse_share", 0)
             if share:
                 refused = [index for index in range(len(records)) if self.random.random() < share]
+            if "refuse_text" in step:
+                refused = [index for index, record in enumerate(records) if step["refuse_text"].encode() in record]
             lines = [_ID] * len(records)
             for index in refused:
                 lines[index] = _REFUSED
@@ -89,6 +91,8 @@ class World:
                 len(refused),
                 b",".join(lines),
             )
+            if "answer" in step:
+                refused, answer = list(range(len(records))), step["answer"].encode()
         if settings.get("totals"):
             self.count_up(records, set(refused) if status == 200 else set(range(len(records))))
         elif not settings.get("forget"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 import threading
 import time
@@ -327,16 +328,34 @@ def test_close_ends_in_its_time_and_shows_what_is_left(
     assert notes(captured) == ["ekk: stream test: 700 records were not sent and stand on standard error"]
 
 
-def test_logging_s_own_shutdown_takes_no_longer_than_one_flush(
-    make: Make, firehose: Firehose, capfd: pytest.CaptureFixture[str]
-) -> None:
-    firehose.set(hang=True)
-    handler = make(flush_seconds=1)
-    log(handler, "a")
+def test_a_flush_that_gave_up_takes_nothing_from_a_close(make: Make, firehose: Firehose) -> None:
+    firehose.set(delay=0.5)
+    handler = make(batch_seconds=5)
+    log(handler, "a", "b")
+    assert not handler.flush(0)
+    handler.close(10)
+    assert firehose.taken() == ["a", "b"]
+
+
+def test_close_waits_for_what_was_logged_before_it_and_no_longer(make: Make, firehose: Firehose) -> None:
+    handler = make(flush_seconds=30)
+    stop = threading.Event()
+
+    def run() -> None:
+        number = 0
+        while not stop.wait(0.0005):
+            log(handler, f"{number}")
+            number += 1
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    until(firehose.calls)
     began = time.monotonic()
-    logging.shutdown([lambda: handler])
-    assert time.monotonic() - began < 1.9
-    assert shown(capfd.readouterr().err) == ["a"]
+    handler.close()
+    took = time.monotonic() - began
+    stop.set()
+    thread.join()
+    assert took < 10
 
 
 def test_close_does_not_wait_out_a_pause(make: Make, firehose: Firehose) -> None:
@@ -470,31 +489,54 @@ def test_a_filter_may_drop_a_record(make: Make, firehose: Firehose) -> None:
     assert firehose.taken() == ["a", "c"]
 
 
+class Redirected:
+    """Standard error as a program has it that gives it to its loggers, as Celery does."""
+
+    def __init__(self, handler: ekk.FirehoseHandler) -> None:
+        self.handler = handler
+
+    def write(self, text: str) -> None:
+        log(self.handler, text)
+
+    def flush(self) -> None: ...
+
+
 def test_standard_error_that_is_a_logger_is_no_loop(
-    make: Make, firehose: Firehose, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    make: Make, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     handler = make()
     handler.close()
-
-    class Redirected:
-        def write(self, text: str) -> None:
-            log(handler, text)
-
-        def flush(self) -> None: ...
-
-    monkeypatch.setattr(sys, "stderr", Redirected())
+    monkeypatch.setattr(sys, "stderr", Redirected(handler))
     log(handler, "a")
     assert len(shown(capfd.readouterr().err)) == 1
 
 
-def test_a_closed_standard_error_is_counted(
+def test_what_the_worker_shows_stands_on_standard_error_though_that_is_a_logger(
+    make: Make, firehose: Firehose, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    firehose.set(poison="bad")
+    handler = make()
+    monkeypatch.setattr(sys, "stderr", Redirected(handler))
+    log(handler, "bad")
+    assert handler.flush()
+    log(handler, "fine")
+    assert handler.flush()
+    note, came_back = shown(capfd.readouterr().err)[:2]
+    assert note.startswith("ekk: stream test: a record was refused, InvalidArgumentException")
+    assert json.loads(came_back)["message"] == "bad"
+    assert firehose.taken() == ["fine"]
+    assert (handler.counts().shown, handler.counts().lost) == (1, 0)
+
+
+def test_without_a_standard_error_what_cannot_be_shown_is_counted(
     make: Make, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     handler = make()
     handler.close()
     monkeypatch.setattr(sys, "stderr", None)
     log(handler, "a")
-    assert shown(capfd.readouterr().err) == ["a"]
+    assert shown(capfd.readouterr().err) == []
+    assert (handler.counts().shown, handler.counts().lost) == (0, 1)
 
 
 def test_many_threads_keep_the_order_of_each(make: Make, firehose: Firehose) -> None:
@@ -652,3 +694,220 @@ def test_an_error_of_a_formatter_that_cannot_be_shown_is_shown_nevertheless(make
     document = json.loads(firehose.calls()[0]["records"][0])
     assert document["message"] == "a"
     assert document["format_error"] == "Bad: <Bad that cannot be shown: RuntimeError>"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        '{"FailedPutCount":1,"RequestResponses":[null]}',
+        '{"FailedPutCount":1,"RequestResponses":["x"]}',
+        '{"FailedPutCount":1,"RequestResponses":[{}]}',
+        '{"FailedPutCount":1,"RequestResponses":[]}',
+        '{"FailedPutCount":-1,"RequestResponses":[{"RecordId":"a"}]}',
+        '{"FailedPutCount":"1"}',
+        "{}",
+        "[]",
+        "[[]]",
+        "null",
+    ],
+)
+def test_an_answer_that_is_not_firehose_s_counts_as_nothing_taken(
+    make: Make, firehose: Firehose, answer: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    firehose.set(script=[{"answer": answer}])
+    handler = make()
+    log(handler, "a")
+    assert handler.flush()
+    assert firehose.taken() == ["a"]
+    assert said(capfd, 2)[0].startswith("ekk: stream test: UnknownAnswer: what answered is not Firehose's")
+    assert (handler.counts().sent, handler.counts().refused) == (1, 1)
+
+
+def test_a_fault_of_the_worker_itself_loses_nothing(
+    make: Make, firehose: Firehose, capfd: pytest.CaptureFixture[str]
+) -> None:
+    handler = make()
+    doubt = handler._doubt
+
+    def fail(*_: Any) -> Any:
+        handler._doubt = doubt  # type: ignore[method-assign]
+        raise AttributeError("a fault")
+
+    handler._doubt = fail  # type: ignore[method-assign,assignment]
+    log(handler, "a")
+    assert handler.flush()
+    assert set(firehose.taken()) == {"a"}
+    assert "ekk: stream test: AttributeError: a fault; it is tried again" in notes(capfd.readouterr().err)
+
+
+def test_a_close_that_fails_shows_what_is_left(
+    make: Make, firehose: Firehose, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def start(_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    def fail(*_: Any) -> Any:
+        raise KeyboardInterrupt
+
+    handler = make()
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", start)
+        log(handler, "a", "b")
+        handler._sender.send = fail  # type: ignore[method-assign,assignment]
+        with pytest.raises(KeyboardInterrupt):
+            handler.close()
+    assert shown(capfd.readouterr().err) == ["a", "b"]
+
+
+def test_where_no_thread_can_start_a_flush_keeps_its_time(
+    make: Make, firehose: Firehose, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def start(_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    firehose.set(hang=True)
+    handler = make()
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", start)
+        log(handler, "a")
+        began = time.monotonic()
+        assert not handler.flush(1)
+        # And not for the thirty seconds that a call may take.
+        assert time.monotonic() - began < 8
+    firehose.set()
+    log(handler, "b")
+    assert handler.flush()
+    assert firehose.taken() == ["a", "b"]
+
+
+def test_a_second_overflow_is_told_again(make: Make, firehose: Firehose, capfd: pytest.CaptureFixture[str]) -> None:
+    firehose.set(delay=0.5)
+    handler = make(queue_records=1, batch_seconds=0)
+    log(handler, *"abcd")
+    assert "ekk: stream test: the queue is full; what does not fit follows" in notes(capfd.readouterr().err)
+    assert handler.flush()
+    until(lambda: "full" not in handler._notes)
+    log(handler, *"abcd")
+    assert "ekk: stream test: the queue is full; what does not fit follows" in notes(capfd.readouterr().err)
+
+
+def test_what_a_finalizer_logs_on_the_worker_s_thread_is_shipped(make: Make, firehose: Firehose) -> None:
+    firehose.set(script=[{"error": "ServiceUnavailableException", "status": 503}])
+    handler = make()
+    pause_after = handler._pause_after
+
+    def finalized(*arguments: Any) -> float:
+        # In the middle of what the worker does with the queue, as the collector may run.
+        with handler._lock:
+            log(handler, "from the worker")
+        return pause_after(*arguments)
+
+    handler._pause_after = finalized  # type: ignore[method-assign,assignment]
+    log(handler, "a")
+    until(lambda: firehose.taken() == ["a", "from the worker"])
+
+
+def test_the_notes_are_looked_at_under_the_lock(make: Make, firehose: Firehose) -> None:
+    class Notes(set):  # type: ignore[type-arg]
+        def __iter__(self) -> Any:
+            assert handler._lock._is_owned()  # type: ignore[attr-defined]
+            return super().__iter__()
+
+    handler = make()
+    handler._notes = Notes(["trouble x", "full"])
+    handler._recovered()
+    assert list(handler._notes) == ["full"]
+
+
+def test_a_closed_handler_has_no_connection(make: Make, firehose: Firehose) -> None:
+    def sockets() -> int:
+        return len([name for name in os.listdir("/proc/self/fd") if is_socket(name)])
+
+    def is_socket(name: str) -> bool:
+        try:
+            return os.readlink(f"/proc/self/fd/{name}").startswith("socket:")
+        except OSError:
+            return False
+
+    before = sockets()
+    handler = make()
+    log(handler, "a")
+    assert handler.flush()
+    assert sockets() > before
+    handler.close()
+    until(lambda: sockets() == before)
+
+
+class Context:
+    """Lambda's, with little time left."""
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 550
+
+
+@pytest.mark.parametrize("way", ["method", "call", "name"])
+def test_flush_after_finds_the_context_wherever_it_is(make: Make, firehose: Firehose, way: str) -> None:
+    firehose.set(hang=True)
+    handler = make(batch_seconds=60)
+
+    class Application:
+        @ekk.flush_after
+        def method(self, event: str, context: Context) -> None:
+            log(handler, event)
+
+        @ekk.flush_after
+        def __call__(self, event: str, context: Context) -> None:
+            log(handler, event)
+
+    @ekk.flush_after
+    def by_name(event: str, context: Context) -> None:
+        log(handler, event)
+
+    began = time.monotonic()
+    if way == "method":
+        Application().method("a", Context())
+    elif way == "call":
+        Application()("a", Context())
+    else:
+        by_name(event="a", context=Context())
+    assert 0.25 < time.monotonic() - began < 3
+
+
+def test_flush_after_flushes_a_generator_at_its_end(make: Make, firehose: Firehose) -> None:
+    import asyncio
+
+    handler = make(batch_seconds=60)
+
+    @ekk.flush_after
+    def numbers() -> Any:
+        log(handler, "began")
+        got = yield 1
+        log(handler, got)
+        return 2
+
+    generator = numbers()
+    assert next(generator) == 1
+    assert firehose.taken() == []
+    with pytest.raises(StopIteration) as end:
+        generator.send("sent")
+    assert end.value.value == 2
+    assert firehose.taken() == ["began", "sent"]
+
+    @ekk.flush_after
+    async def answers() -> Any:
+        try:
+            log(handler, (yield 1))
+            yield 2
+        except KeyError:
+            log(handler, "thrown")
+            yield 3
+
+    async def use() -> list[int]:
+        generator = answers()
+        found = [await generator.__anext__(), await generator.asend("asent"), await generator.athrow(KeyError())]
+        async for more in generator:
+            found.append(more)
+        return found
+
+    assert asyncio.run(use()) == [1, 2, 3]
+    assert firehose.taken()[2:] == ["asent", "thrown"]

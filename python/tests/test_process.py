@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 from conftest import Firehose, until
-from test_handler import shown
-from test_spool import environment, files, on_disk
+from test_handler import Make, shown
+from test_spool import environment, files, leave, on_disk
 
 PREAMBLE = """
 import logging, os, signal, sys, threading, time
@@ -339,6 +339,287 @@ grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
 os._exit(0 if grown < 10_000 else 1)
 """
     assert run(firehose, program) == (0, "")
+
+
+EXHAUST = """
+import resource
+def exhaust():
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+    held = []
+    try:
+        while True:
+            held.append(open(os.devnull))
+    except OSError:
+        return held
+def free(held):
+    for file in held:
+        file.close()
+"""
+
+
+def test_too_many_open_files_lose_nothing_of_the_spool(make: Make, firehose: Firehose, tmp_path: Path) -> None:
+    leave(make, firehose, tmp_path, *(f"{n}" for n in range(300)))
+    firehose.set()
+    program = f"""
+{EXHAUST}
+import ekk.spool
+read = ekk.spool.read
+def exhausted(*arguments):
+    ekk.spool.read = read
+    held = exhaust()
+    threading.Timer(0.3, free, [held]).start()
+    return read(*arguments)
+# The worker begins with the handler.
+ekk.spool.read = exhausted
+handler = ship(spool={str(tmp_path)!r}, backoff_seconds=0.05, backoff_max_seconds=0.05)
+while handler.counts().sent < 300:
+    time.sleep(0.01)
+assert handler.counts().lost == 0
+"""
+    code, error = run(firehose, program)
+    assert code == 0, error
+    assert "Too many open files" in error and "it is tried again" in error
+    assert firehose.taken() == [f"{n}" for n in range(300)]
+    assert files(tmp_path) == []
+
+
+def test_too_many_open_files_show_what_cannot_be_spooled(firehose: Firehose, tmp_path: Path) -> None:
+    firehose.set(hang=True)
+    program = f"""
+{EXHAUST}
+handler = ship(spool={str(tmp_path)!r}, queue_records=1, batch_seconds=60, flush_seconds=0)
+logger.info("a")
+held = exhaust()
+logger.info("b")
+free(held)
+names = os.listdir({str(tmp_path / "test.spool")!r})
+assert names == [], names
+logger.info("c")
+"""
+    code, error = run(firehose, program)
+    assert code == 0, error
+    assert shown(error) == ["b"]
+    assert "ekk: stream test: the spool cannot be written ([Errno 24] Too many open files" in error
+    assert on_disk(tmp_path) == ["a", "c"]
+
+
+def test_what_is_given_up_is_shown_before_the_end(firehose: Firehose) -> None:
+    firehose.set(error="ServiceUnavailableException", status=503)
+    program = """
+ship(retry_seconds=0, batch_seconds=1)
+for n in range(500):
+    logger.info("%d %s", n, "x" * 2000)
+print(logger.handlers[0].flush(), flush=True)
+"""
+    process = start(firehose, program)
+    # Nobody reads standard error until long after the worker has begun to show.
+    until(firehose.calls)
+    time.sleep(0.5)
+    output, error = process.communicate(timeout=60)
+    assert (process.returncode, output) == (0, "True\n")
+    assert [message.split()[0] for message in shown(error)] == [f"{n}" for n in range(500)]
+
+
+def test_a_standard_error_that_was_closed_at_the_beginning_is_no_file_of_the_program(
+    firehose: Firehose, tmp_path: Path
+) -> None:
+    firehose.set(poison="bad")
+    program = f"""
+file = open({str(tmp_path / "data")!r}, "w")
+assert file.fileno() == 2
+handler = ship()
+logger.info("bad")
+handler.close()
+assert (handler.counts().shown, handler.counts().lost) == (0, 1)
+"""
+    command = ["sh", "-c", 'exec "$@" 2>&-', "sh", sys.executable, "-c", PREAMBLE + program]
+    done = subprocess.run(command, env={**environment(), "FIREHOSE": firehose.url}, timeout=60)
+    assert done.returncode == 0
+    assert (tmp_path / "data").read_text() == ""
+
+
+LAST = """
+class Last(logging.NullHandler):
+    def close(self):
+        print(time.monotonic() - began, flush=True)
+# The first handler to be made is the last to be closed.
+last = Last()
+"""
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        # An atexit function of somebody else that takes its time, and one that logs.
+        "import atexit\natexit.register(time.sleep, 1.2)\nship(flush_seconds=1)\nlogger.info('a')",
+        "import atexit\nship(flush_seconds=1)\natexit.register(logger.info, 'a')",
+        "import atexit\natexit.register(logger.info, 'a')\nship(flush_seconds=1)",
+        # Standard error that takes its time.
+        """
+class Slow:
+    def write(self, text):
+        time.sleep(0.002)
+        sys.__stderr__.write(text)
+    def flush(self): pass
+sys.stderr = Slow()
+for _ in range(4): ship(flush_seconds=1)
+for n in range(300): logger.info("a")
+""",
+    ],
+)
+def test_the_end_waits_once_for_all(firehose: Firehose, before: str) -> None:
+    firehose.set(hang=True)
+    program = f"{LAST}\n{before}\nbegan = time.monotonic()"
+    process = start(firehose, program)
+    output, error = process.communicate(timeout=60)
+    assert set(shown(error)) == {"a"}
+    others = 1.2 if "time.sleep, 1.2" in before else 4 * 300 * 0.0025 if "Slow" in before else 0
+    assert float(output) < 1 + others + 0.9
+
+
+def test_the_end_waits_for_what_was_logged_before_it_and_not_for_threads_that_go_on(firehose: Firehose) -> None:
+    firehose.set(delay=0.5)
+    program = f"""
+{LAST}
+ship(flush_seconds=20)
+def work():
+    while True:
+        logger.info("d")
+        time.sleep(0.001)
+threading.Thread(target=work, daemon=True).start()
+time.sleep(0.5)
+began = time.monotonic()
+"""
+    process = start(firehose, program)
+    output, _ = process.communicate(timeout=60)
+    assert float(output) < 8
+
+
+def test_configuring_logging_in_the_middle_of_a_fork_is_no_deadlock(firehose: Firehose) -> None:
+    firehose.set(hang=True)
+    program = """
+import logging.config
+ship(flush_seconds=1)
+logger.info("a")
+time.sleep(0.5)
+configures = threading.Thread(target=logging.config.dictConfig, args=({"version": 1},), daemon=True)
+configures.start()
+time.sleep(0.5)
+child = os.fork()
+if child == 0:
+    logging.getLogger("other").warning("b")
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+configures.join(10)
+assert not configures.is_alive()
+os._exit(0)
+"""
+    code, error = run(firehose, program)
+    assert code == 0, error
+
+
+def test_handlers_made_in_the_middle_of_a_fork_are_no_deadlock(firehose: Firehose) -> None:
+    # What is registered before ekk's own hooks, but after logging's, runs between them.
+    hook = """
+import logging, os, threading
+makes = False
+def make():
+    if makes:
+        thread = threading.Thread(target=lambda: ship(hook_sigterm=False))
+        thread.start()
+        thread.join(10)
+        assert not thread.is_alive()
+os.register_at_fork(before=make)
+"""
+    program = """
+sys.setswitchinterval(1e-6)
+stop = False
+def keep_making():
+    while not stop:
+        ekk.FirehoseHandler("test", hook_sigterm=False)
+makers = [threading.Thread(target=keep_making) for _ in range(3)]
+for maker in makers:
+    maker.start()
+handler = ship(batch_seconds=60)
+@ekk.flush_after(seconds=0)
+def flushed(): pass
+for n in range(30):
+    makes = n == 7
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    flushed()
+stop = True
+for maker in makers:
+    maker.join()
+other = threading.Thread(target=logger.info, args=("from another thread",), daemon=True)
+other.start()
+other.join(10)
+assert not other.is_alive()
+"""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", hook + PREAMBLE + program],
+        env={**environment(), "FIREHOSE": firehose.url},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert firehose.taken() == ["from another thread"] * 2
+
+
+def test_a_fork_in_the_moment_of_a_lock_does_not_leave_it_to_the_child(firehose: Firehose, tmp_path: Path) -> None:
+    firehose.set(hang=True)
+    program = f"""
+handler = ship(spool={str(tmp_path)!r}, flush_seconds=0, queue_records=1)
+flock = ekk.spool.fcntl.flock
+children = []
+def fork(descriptor, operation):
+    flock(descriptor, operation)
+    # Of another thread, as it would be.
+    def run():
+        child = os.fork()
+        if child == 0:
+            below = [name for name in os.listdir("/proc/self/fd") if {str(tmp_path)!r} in link(name)]
+            os._exit(len(below))
+        children.append(child)
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+def link(name):
+    try:
+        return os.readlink("/proc/self/fd/" + name)
+    except OSError:
+        return ""
+ekk.spool.fcntl.flock = fork
+logger.info("a")
+logger.info("b")
+assert [os.waitpid(child, 0)[1] for child in children] == [0]
+"""
+    code, error = run(firehose, program)
+    assert code == 0, error
+    assert on_disk(tmp_path) == ["a", "b"]
+
+
+def test_a_fork_does_not_wait_for_the_first_call(firehose: Firehose) -> None:
+    firehose.set(hang=True)
+    program = """
+handler = ship(batch_seconds=0)
+logger.info("a")
+while handler._sender._client is None:
+    time.sleep(0.01)
+time.sleep(0.2)
+began = time.monotonic()
+child = os.fork()
+if child == 0:
+    os._exit(0)
+took = time.monotonic() - began
+os.waitpid(child, 0)
+handler.close(0)
+os._exit(0 if took < 0.8 else 1)
+"""
+    assert run(firehose, program)[0] == 0
 
 
 if os.environ.get("EKK_REAL_LOCALSTACK"):

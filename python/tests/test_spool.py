@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any, Callable
 
@@ -14,25 +15,26 @@ from conftest import ENVIRONMENT, Firehose, until
 from test_handler import log, notes, said, shown
 
 import ekk
+from ekk import spool
 
 Make = Callable[..., ekk.FirehoseHandler]
 
 AWAY = {"error": "ServiceUnavailableException", "status": 503}
 
 
-def files(spool: Path) -> list[Path]:
-    return sorted(spool.glob("*/*/*.jsonl"))
+def files(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*/*/*.jsonl"))
 
 
-def on_disk(spool: Path) -> list[str]:
-    return [json.loads(line)["message"] for path in files(spool) for line in path.read_text().splitlines()]
+def on_disk(folder: Path) -> list[str]:
+    return [json.loads(line)["message"] for path in files(folder) for line in path.read_text().splitlines()]
 
 
-def leave(make: Make, firehose: Firehose, spool: Path, *messages: object, stream: str = "test") -> None:
+def leave(make: Make, firehose: Firehose, folder: Path, *messages: object, stream: str = "test") -> None:
     """Leaves records on disk, as a process that ends in an outage."""
     firehose.set(**AWAY)
     before = len(firehose.calls())
-    handler = make(spool=str(spool), stream=stream, flush_seconds=0, backoff_seconds=30, backoff_max_seconds=30)
+    handler = make(spool=str(folder), stream=stream, flush_seconds=0, backoff_seconds=30, backoff_max_seconds=30)
     log(handler, *messages)
     until(lambda: len(firehose.calls()) > before)
     handler.close()
@@ -57,8 +59,8 @@ def test_what_close_could_not_send_is_sent_at_the_next_start(
     again = make(spool=str(tmp_path))
     until(lambda: len(firehose.taken()) == 1200)
     assert firehose.taken() == [f"{n}" for n in range(1200)]
+    until(lambda: again.counts().sent == 1200)
     again.close()
-    assert again.counts().sent == 1200
     assert list(tmp_path.glob("*/*")) == []
 
 
@@ -282,3 +284,156 @@ def test_records_made_by_hand_survive_as_they_are(make: Make, firehose: Firehose
     make(spool=str(tmp_path))
     until(lambda: files(tmp_path) == [])
     assert firehose.taken() == ["line\u2028 \x85 \x0b \x1c end\r\n"]
+
+
+@pytest.mark.parametrize("count", [1, 30])
+def test_a_record_that_is_always_refused_holds_up_the_others_no_longer_than_it_may(
+    make: Make, firehose: Firehose, tmp_path: Path, capfd: pytest.CaptureFixture[str], count: int
+) -> None:
+    firehose.set(refuse_text="bad")
+    handler = make(spool=str(tmp_path), retry_seconds=0.3)
+    log(handler, *["bad"] * count)
+    # While nothing else is there, it may as well be an outage.
+    until(lambda: on_disk(tmp_path) == ["bad"] * count)
+    for number in range(2000):
+        log(handler, f"{number}")
+        time.sleep(0.001)
+        if handler.counts().shown:
+            break
+    assert handler.flush(10)
+    assert firehose.taken() == [f"{n}" for n in range(number + 1)]
+    captured = capfd.readouterr().err
+    assert shown(captured) == ["bad"] * count
+    note = "ekk: stream test: a record was refused, ServiceUnavailableException: Slow down.; it follows"
+    assert note in captured.splitlines()
+    assert (handler.counts().waiting, handler.counts().shown) == (0, count)
+    until(lambda: files(tmp_path) == [])
+    log(handler, "last")
+    assert handler.flush()
+
+
+def test_a_record_that_is_always_refused_does_not_hold_up_the_next_start(
+    make: Make, firehose: Firehose, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    leave(make, firehose, tmp_path, "a", "bad", "b")
+    leave(make, firehose, tmp_path, "c")
+    firehose.set(refuse_text="bad")
+    handler = make(spool=str(tmp_path), retry_seconds=0.3)
+    log(handler, "new")
+    # Though what is older is not done with, and tried again and again.
+    assert handler.flush(10)
+    assert "new" in firehose.taken()
+    for number in range(2000):
+        log(handler, f"{number}")
+        time.sleep(0.001)
+        if not files(tmp_path):
+            break
+    assert handler.flush(10)
+    assert [message for message in firehose.taken() if message in ("a", "b")] == ["a", "b"]
+    assert "c" in firehose.taken()
+    until(lambda: list(tmp_path.glob("*/*")) == [] or handler.counts().shown)
+
+
+def test_an_outage_makes_nothing_of_the_spool_be_given_up(
+    make: Make, firehose: Firehose, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    firehose.set(refuse_share=1)
+    handler = make(spool=str(tmp_path), retry_seconds=0.1, backoff_max_seconds=0.02)
+    log(handler, *(f"{n}" for n in range(50)))
+    until(lambda: len(on_disk(tmp_path)) == 50)
+    log(handler, *(f"{n}" for n in range(50, 100)))
+    before = handler.counts().requests
+    until(lambda: handler.counts().requests > before + 40)
+    # What is refused for long is refused at random when it comes back, as others are.
+    firehose.set(refuse_share=0.3)
+    assert handler.flush(20)
+    assert sorted(firehose.taken(), key=int) == [f"{n}" for n in range(100)]
+    assert shown(capfd.readouterr().err) == []
+
+
+def test_a_segment_of_an_earlier_process_that_goes_is_counted(
+    make: Make, firehose: Firehose, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    leave(make, firehose, tmp_path, "a", "b", "c")
+    leave(make, firehose, tmp_path, "d")
+    (path,) = [path for path in files(tmp_path) if path.read_text().count("\n") == 3]
+    handler = make(spool=str(tmp_path), batch_seconds=0)
+    read = spool.read
+
+    def vanish(segment: spool.Segment, *arguments: Any) -> spool.Batch:
+        path.unlink(missing_ok=True)
+        return read(segment, *arguments)
+
+    handler.close(0)
+    firehose.set()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(spool, "read", vanish)
+        handler = make(spool=str(tmp_path))
+        until(lambda: firehose.taken() == ["d"])
+    assert handler.counts().lost == 3
+    assert any(line.endswith("3 records are lost") for line in capfd.readouterr().err.splitlines())
+
+
+def test_a_segment_that_goes_while_somebody_looks_is_no_error(make: Make, tmp_path: Path) -> None:
+    folder = tmp_path / "test.spool" / "other"
+    folder.mkdir(parents=True)
+    (folder / "lock").touch()
+    # Listed, and not there.
+    (folder / "1000000000-0.jsonl").symlink_to("gone")
+    handler = make(spool=str(tmp_path))
+    assert handler.flush()
+
+
+def test_memory_moves_to_the_disk_in_pieces_that_hold_up_nobody_for_long(
+    make: Make, firehose: Firehose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    firehose.set(hang=True)
+    handler = make(spool=str(tmp_path), batch_seconds=60)
+    log(handler, "first")
+    assert not handler.flush(0)
+    until(lambda: not handler._waiting)
+    log(handler, *(f"{n:06d}" + "x" * 1000 for n in range(5000)))
+    pieces: list[int] = []
+    put_before = spool.Spool.put_before
+
+    def put(self: spool.Spool, records: list[bytes]) -> list[bytes]:
+        pieces.append(sum(map(len, records)))
+        return put_before(self, records)
+
+    def in_between(_: float) -> None:
+        assert not handler._lock._is_owned()  # type: ignore[attr-defined]
+        log(handler, f"newer {len(pieces)}")
+
+    monkeypatch.setattr(spool.Spool, "put_before", put)
+    monkeypatch.setattr(time, "sleep", in_between)
+    handler._divert()
+    monkeypatch.undo()
+    assert len(pieces) > 4 and max(pieces) <= 1024 * 1024
+    left = on_disk(tmp_path)
+    assert left[0] == "first"
+    assert [message[:6] for message in left[1:5001]] == [f"{n:06d}" for n in range(5000)]
+    assert left[5001:] == [f"newer {n}" for n in range(1, len(pieces) + 1)]
+
+
+def test_a_disk_that_becomes_full_in_the_middle_of_the_rest_costs_what_does_not_fit(
+    make: Make,
+    firehose: Firehose,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    firehose.set(hang=True)
+    handler = make(spool=str(tmp_path), batch_seconds=60)
+    log(handler, *(f"{n}" for n in range(100)))
+    written = os.write
+
+    def full(descriptor: int, data: bytes) -> int:
+        return written(descriptor, data[: len(data) // 2] if len(data) > 5000 else data)
+
+    monkeypatch.setattr(os, "write", full)
+    handler.close(0)
+    monkeypatch.undo()
+    left, told = on_disk(tmp_path), shown(capfd.readouterr().err)
+    assert 40 < len(left) < 60
+    assert left + told == [f"{n}" for n in range(100)]
+    assert (handler.counts().spooled, handler.counts().shown) == (len(left), len(told))
