@@ -10,8 +10,8 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 
 pub use self::seen::{
-    Blocks, Conflict, Disk, DiskThreshold, Disks, Failures, Fields, Index, Inside, LogErrors, Mapped, Seen, TimeField,
-    Times, Unread,
+    Arrival, Backup, Blocks, Conflict, Disk, DiskThreshold, Disks, Failed, Failures, Fields, Index, Inside, Lately,
+    LogErrors, Mapped, Seen, TimeField, Times, Unread,
 };
 use crate::error::Error;
 use crate::policy::FIREHOSE;
@@ -19,7 +19,7 @@ use crate::render::counted;
 use crate::resource::log_group::{BACKUP_STREAM, DESTINATION_STREAM};
 use crate::resource::stream::{OPENSEARCH_SERVICE, StreamSettings};
 use crate::resource::{Condition, Kind, Observed, Owner, Read, Settings};
-use crate::stack::Names;
+use crate::stack::{Names, Origin};
 
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -252,12 +252,22 @@ impl Commands {
     fn of(&self, verb: &str) -> String {
         format!("ekk {verb}{}", self.stack)
     }
+
+    /// What a person sends in Dev Tools to change a setting of indices that are there.
+    fn put_setting(&self, indices: &str, setting: &str, value: &str) -> String {
+        format!("`PUT {indices}/_settings {{\"{setting}\": {value}}}` in Dev Tools ({})", self.of("dashboards"))
+    }
 }
 
 /// The difference of clocks from which signatures are refused (AWS refuses more than five minutes).
 const SKEW_ERROR: SignedDuration = SignedDuration::from_mins(5);
 /// From here on times are shifted enough to be noticed.
 const SKEW_WARNING: SignedDuration = SignedDuration::from_secs(30);
+
+/// How many differences from the file are told; `ekk plan` has them all.
+const MOST_CHANGES: usize = 8;
+/// How many causes of failed documents are told, the most frequent ones; the rest is counted.
+const MOST_CAUSES: usize = 10;
 
 /// Judges what was seen, in the order of [`Cause::ALL`], errors first.
 #[must_use]
@@ -268,6 +278,7 @@ pub fn findings(seen: &Seen, commands: &Commands) -> Vec<Finding> {
     error_log(seen, commands, &mut findings);
     role(seen, commands, &mut findings);
     bucket(seen, commands, &mut findings);
+    failed_documents(seen, commands, &mut findings);
     domain(seen, commands, &mut findings);
     inside::findings(seen, commands, &mut findings);
     findings.extend(file(seen, commands));
@@ -407,7 +418,7 @@ fn error_log(seen: &Seen, commands: &Commands, findings: &mut Vec<Finding>) {
     for LogErrors { code, count, newest, text } in errors {
         let says = format!("Firehose logged {code} {}, last {}", times(*count), ago(seen.now, *newest));
         let remedy = remedy_of(code, text, seen, commands);
-        findings.push(match passed(seen, code, *newest) {
+        findings.push(match passed(seen, code, text, *newest) {
             Some(since) => Finding::warning(Cause::DeliveryErrors, says, remedy).with([text.clone(), since.to_owned()]),
             None => Finding::error(Cause::DeliveryErrors, says, remedy).with([text.clone()]),
         });
@@ -415,19 +426,34 @@ fn error_log(seen: &Seen, commands: &Commands, findings: &mut Vec<Finding>) {
 }
 
 /// Tells what has succeeded since an error was logged, so that it need not concern anybody now; `None` where nothing is known.
-fn passed(seen: &Seen, code: &str, logged: Timestamp) -> Option<&'static str> {
-    let failures = seen.failures.as_ref().ok()?;
-    if !failures.is_empty() && failures.iter().all(Failures::are_back) {
-        return Some("the documents that failed are in the index again");
+fn passed(seen: &Seen, code: &str, text: &str, logged: Timestamp) -> Option<&'static str> {
+    let causes = seen.failures.as_ref().map(|failed| failed.causes.as_slice()).unwrap_or_default();
+    let (never, others): (Vec<&Failures>, Vec<&Failures>) = causes.iter().partition(|one| one.never.is_some());
+    if others.iter().all(|one| one.are_back()) {
+        if !others.is_empty() {
+            return Some("the documents that failed are in the index again");
+        }
+        if !never.is_empty() && is_about_the_document(code, text) {
+            return Some("what failed can never be delivered as it is");
+        }
     }
     let delivered = if code.starts_with("S3.") {
-        seen.newest_backup.as_ref().ok().copied().flatten()
+        match &seen.backup {
+            Ok(Backup::All { newest, arrivals: _ }) => *newest,
+            Ok(Backup::FailedOnly | Backup::NotKnown) | Err(_) => None,
+        }
     } else {
         seen.inside.as_ref().and_then(|inside| inside.times.as_ref().ok()).and_then(|times| times.newest)
     };
     // A time in the future proves nothing.
     delivered.filter(|delivered| (logged..=seen.now).contains(delivered) && *delivered != logged)?;
-    failures.is_empty().then_some("records that came later were delivered")
+    Some("records that came later were delivered")
+}
+
+/// Tells whether the domain refused one document for what it holds.
+fn is_about_the_document(code: &str, text: &str) -> bool {
+    let low = format!("{code} {text}").to_lowercase();
+    code == "400" || ["mapper", "parsing", "illegal_argument", "strict_dynamic"].iter().any(|word| low.contains(word))
 }
 
 /// What mends an error that Firehose logged or noted on a failed document, by the family of its code and text.
@@ -436,32 +462,71 @@ fn remedy_of(code: &str, text: &str, seen: &Seen, commands: &Commands) -> String
     let has = |words: &[&str]| words.iter().any(|word| low.contains(word));
     if has(&["kms"]) {
         "let the role use the key: its key policy must allow kms:GenerateDataKey and kms:Decrypt".to_owned()
-    } else if has(&["mapper", "parsing", "illegal_argument", "strict_dynamic"]) || code == "400" {
+    } else if let Some(limit) = limit_of_fields(&low) {
+        let (set, again) =
+            (commands.put_setting("INDEX", "index.mapping.total_fields.limit", &limit), commands.of("replay"));
+        format!(
+            "index: {{ total_fields_limit: {limit} }}, which counts from the next index on; for one that is there {set}; then \
+             {again}"
+        )
+    } else if is_about_the_document(code, text) {
         format!(
             "send what the field's type takes, or give the field another type (index.fields), then {}",
             commands.of("replay")
         )
+    } else if has(&["index write (api)", "index read-only (api)"]) {
+        // Engines word the disk's own block differently: `read-only / allow delete`, or by the watermark.
+        let setting = if has(&["index write (api)"]) { "index.blocks.write" } else { "index.blocks.read_only" };
+        format!("{}; then {}", commands.put_setting("INDEX", setting, "null"), commands.of("replay"))
     } else if has(&["block", "disk", "read-only", "read_only"]) {
         "give the domain room: volume.size_gib, or delete old indexes".to_owned()
     } else if has(&["accessdenied", "access denied", "forbidden", "not authorized", "security_exception", "assumerole"])
         || code == "403"
     {
-        format!("{} gives role {} its permissions back", commands.up(), seen.names.role)
-    } else if has(&["429", "rejected", "throttl", "circuit"]) || low.starts_with("5") {
+        match is_ekks_role(seen) {
+            true => format!("{} gives role {} its permissions back", commands.up(), seen.names.role),
+            false => format!("{}, which ekk never writes", of_theirs(seen, "what Firehose needs")),
+        }
+    } else if has(&["429", "rejected", "throttl", "circuit_breaking"]) {
         "the domain is overloaded: more or larger nodes (domain.instance_type, instance_count)".to_owned()
+    } else if is_absent(&seen.domain) {
+        format!("the domain is not there: {}, then {}", commands.up(), commands.of("replay"))
+    } else if low.starts_with('5') || has(&["could not connect", "unavailable", "timed out", "timeout"]) {
+        let (status, again) = (commands.of("status"), commands.of("replay"));
+        format!("the domain could not be reached: {status} shows how it is now; once it is well, {again}")
     } else {
         format!("{} shows whether the path works now", commands.of("verify"))
     }
 }
 
+/// Returns the limit to raise to, where an engine says that an index has all the fields it may have.
+fn limit_of_fields(text: &str) -> Option<String> {
+    let (_, rest) = text.split_once("limit of total fields [")?;
+    let limit: u64 = rest.split_once(']')?.0.parse().ok()?;
+    Some(limit.saturating_mul(2).to_string())
+}
+
+/// Tells whether `ekk up` may write the role.
+fn is_ekks_role(seen: &Seen) -> bool {
+    seen.names.role_origin == Origin::Managed && present(&seen.role).is_none_or(|role| role.owner == Owner::Ours)
+}
+
+fn of_theirs(seen: &Seen, what: &str) -> String {
+    format!("give role {} {what} (iam:PutRolePolicy)", seen.names.role)
+}
+
 fn role(seen: &Seen, commands: &Commands, findings: &mut Vec<Finding>) {
     let name = &seen.names.role;
+    let is_ekks = is_ekks_role(seen);
     if is_absent(&seen.role) {
         findings.push(
             Finding::error(
                 Cause::RoleMissing,
                 format!("role {name} is not there: Firehose can write to nothing"),
-                commands.up(),
+                match is_ekks {
+                    true => commands.up(),
+                    false => "make it, or name it `role.name` and let ekk make it".to_owned(),
+                },
             )
             .about("role"),
         );
@@ -471,17 +536,30 @@ fn role(seen: &Seen, commands: &Commands, findings: &mut Vec<Finding>) {
             findings.push(Finding::error(
                 Cause::RoleTrust,
                 format!("role {name} does not let {FIREHOSE} assume it"),
-                commands.up(),
+                match is_ekks {
+                    true => commands.up(),
+                    false => format!(
+                        "let {FIREHOSE} assume it in its trust policy, which ekk never writes (iam:UpdateAssumeRolePolicy)"
+                    ),
+                },
             ));
         }
-        if !role.facts.not_allowed.is_empty() {
+        // Where Firehose logs nothing, its role need not log.
+        let logs = present(&seen.stream).is_none_or(|stream| stream.settings.logging.enabled);
+        let missing: Vec<&String> =
+            role.facts.not_allowed.iter().filter(|missing| logs || !missing.starts_with("logs:")).collect();
+        if !missing.is_empty() {
+            let mend = match is_ekks {
+                true => commands.up(),
+                false => format!("{}, which ekk never writes", of_theirs(seen, "these permissions")),
+            };
             findings.push(
                 Finding::error(
                     Cause::RolePermissions,
                     format!("role {name} may not do what Firehose does with it"),
-                    commands.up(),
+                    mend,
                 )
-                .with(role.facts.not_allowed.iter().map(|missing| format!("not allowed: {missing}"))),
+                .with(missing.into_iter().map(|missing| format!("not allowed: {missing}"))),
             );
         }
     }
@@ -523,21 +601,81 @@ fn bucket(seen: &Seen, commands: &Commands, findings: &mut Vec<Finding>) {
             .about("bucket.name"),
         );
     }
-    let Ok(failures) = &seen.failures else { return };
-    for failures in failures.iter().filter(|failures| !failures.are_back()) {
-        let Failures { code, count, back, text, index, object, is_capped } = failures;
-        let missing = usize::try_from(count.saturating_sub(*back)).unwrap_or(usize::MAX);
-        let many = counted(missing, "document", "documents");
-        let many = if *is_capped { format!("at least {many}") } else { many };
+}
+
+fn failed_documents(seen: &Seen, commands: &Commands, findings: &mut Vec<Finding>) {
+    let Ok(Failed { causes, is_capped }) = &seen.failures else { return };
+    let replay = commands.of("replay");
+    let many = |count: u64| {
+        let many = documents(count);
+        if *is_capped { format!("at least {many}") } else { many }
+    };
+    let (never, others): (Vec<&Failures>, Vec<&Failures>) = causes.iter().partition(|one| one.never.is_some());
+    let missing: Vec<&Failures> = others.iter().copied().filter(|one| !one.are_back()).collect();
+    for failures in missing.iter().take(MOST_CAUSES) {
+        let Failures { code, count, back, text, indices, object, never: _ } = failures;
         let others = if *back > 0 { format!(" ({back} others are back)") } else { String::new() };
         findings.push(
             Finding::error(
                 Cause::FailedDocuments,
-                format!("{many} for {index} failed in the last 24 hours with {code}{others}"),
+                format!(
+                    "{} for {} failed in the last 24 hours with {code}{others}",
+                    many(count.saturating_sub(*back)),
+                    first_of(indices)
+                ),
                 remedy_of(code, text, seen, commands),
             )
-            .with([text.clone(), format!("they lie in {object}; {} brings them back", commands.of("replay"))]),
+            .with([text.clone(), format!("they lie in {object}; {replay} brings them back")]),
         );
+    }
+    if let Some(rest) = missing.get(MOST_CAUSES..).filter(|rest| !rest.is_empty()) {
+        let count = rest.iter().map(|one| one.count.saturating_sub(one.back)).sum();
+        let causes = counted(rest.len(), "other cause", "other causes");
+        findings.push(Finding::error(
+            Cause::FailedDocuments,
+            format!("{} failed in the last 24 hours for {causes}", many(count)),
+            format!("{replay} --dry-run counts them by cause"),
+        ));
+    }
+    if missing.is_empty() && *is_capped && !others.is_empty() {
+        let newest = documents(others.iter().map(|one| one.count).sum());
+        findings.push(Finding::warning(
+            Cause::FailedDocuments,
+            format!(
+                "of those that failed in the last 24 hours the newest {newest} are all back; the rest was not looked at"
+            ),
+            format!("{replay} brings back what is missing, if anything is"),
+        ));
+    }
+    if never.is_empty() {
+        return;
+    }
+    let told = never.iter().take(MOST_CAUSES).map(|one| {
+        let why = one.never.as_deref().unwrap_or_default();
+        format!("{}: {why}, such as in {}", documents(one.count), one.object)
+    });
+    findings.push(
+        Finding::warning(
+            Cause::FailedDocuments,
+            format!(
+                "{} of the last 24 hours can never be brought back: ekk replay leaves them, and they stay in the bucket",
+                many(never.iter().map(|one| one.count).sum())
+            ),
+            "send each record as one JSON object (ekk.JsonFormatter does)",
+        )
+        .with(told),
+    );
+}
+
+fn documents(count: u64) -> String {
+    counted(usize::try_from(count).unwrap_or(usize::MAX), "document", "documents")
+}
+
+fn first_of(indices: &[String]) -> String {
+    match indices {
+        [] => "an index".to_owned(),
+        [one] => one.clone(),
+        [first, others @ ..] => format!("{first} and {}", counted(others.len(), "other index", "other indices")),
     }
 }
 
@@ -583,7 +721,13 @@ fn file(seen: &Seen, commands: &Commands) -> Option<Finding> {
     if changes.is_empty() {
         return None;
     }
-    let says = format!("the stack is not as its file says: {}", changes.join(", "));
+    let more = if changes.len() > MOST_CHANGES {
+        format!(" and {} more", changes.len() - MOST_CHANGES)
+    } else {
+        String::new()
+    };
+    let shown: Vec<&str> = changes.iter().take(MOST_CHANGES).map(String::as_str).collect();
+    let says = format!("the stack is not as its file says: {}{more}", shown.join(", "));
     Some(Finding::warning(Cause::NotAsTheFile, says, format!("{}, then {}", commands.of("plan"), commands.up())))
 }
 

@@ -4,19 +4,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_cloudwatchlogs::types::FilteredLogEvent;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::seen::{
-    Blocks, Conflict, Disk, DiskThreshold, Disks, Failures, Fields, Index, Inside, LogErrors, Mapped, Seen, TimeField,
-    Times,
+    Arrival, Backup, Blocks, Conflict, Disk, DiskThreshold, Disks, Failed, Failures, Fields, Index, Inside, Lately,
+    LogErrors, Mapped, Seen, TimeField, Times,
 };
 use crate::aws::{Described, ServerClock, Session, failure};
-use crate::backup::{FailedDocument, Layout, ObjectReader, Piece, derived_id};
+use crate::backup::{FailedDocument, Layout, Name, ObjectReader, Piece, derived_id, record_line};
 use crate::error::{Error, Result};
 use crate::located::expression;
-use crate::objects::{Bucket, Listed, ReadError, failed_since, newest_record};
+use crate::objects::{Bucket, Listed, ReadError, failed_since, newest_record, records_since};
 use crate::opensearch::{DataPlane, Found, Path, Reach, told};
+use crate::replay::{cause_in, is_index_name};
 use crate::resource::bucket::BucketSettings;
 use crate::resource::domain::DomainSettings;
 use crate::resource::index_pattern::IndexPatternSettings;
@@ -26,7 +29,7 @@ use crate::resource::role::RoleSettings;
 use crate::resource::stream::StreamSettings;
 use crate::resource::{Manage as _, Observed, Read};
 use crate::stack::{Names, Origin};
-use crate::verify::matches_pattern;
+use crate::verify::{MARKER_FIELD, matches_pattern};
 
 /// How far back errors and failed documents count as of now.
 const LATELY: SignedDuration = SignedDuration::from_hours(24);
@@ -38,6 +41,16 @@ const MOST_FAILURES: u64 = 5_000;
 const MOST_IDS: usize = 1_000;
 /// How many events of the error log are looked at.
 const MOST_EVENTS: usize = 2_000;
+/// How far before the newest object of the backup others are looked for.
+const ARRIVALS_WITHIN: SignedDuration = SignedDuration::from_hours(3);
+/// Objects closer to each other may come of one file that was sent at once; Firehose buffers for 15 minutes at most.
+const ARRIVALS_APART: SignedDuration = SignedDuration::from_mins(15);
+/// How many objects of the backup are read,
+const MOST_ARRIVALS: usize = 3;
+/// and how many bytes of each.
+const MOST_ARRIVAL_BYTES: usize = 256 << 10;
+/// How many of the documents that came last tell how it is now.
+const MOST_LATELY: u64 = 100;
 /// A time that far ahead of AWS's clock is wrong, and not late delivery.
 const AHEAD: SignedDuration = SignedDuration::from_mins(5);
 
@@ -89,14 +102,14 @@ pub async fn look(session: &Session, subject: Subject) -> Seen {
         .or_else(|| title.map(|title| title.settings.time_field.clone()).filter(|field| !field.is_empty()))
         .unwrap_or_else(|| default_time_field.to_owned());
     let title = title.map(|title| title.settings.title.clone());
-    let (errors, (failures, newest_backup), inside, role_mapping) = futures_util::join!(
+    let (errors, (failures, backup), inside, role_mapping) = futures_util::join!(
         Box::pin(logged(session, &log_group, live, now)),
-        Box::pin(in_bucket(session, &bucket, live, now)),
+        Box::pin(in_bucket(session, &bucket, live, &time_field, now)),
         Box::pin(inside(session, &names, live, title.as_deref(), &time_field, now)),
         Box::pin(role_mapping(session, &names, described.ok().flatten(), role.as_ref().ok().and_then(Read::present))),
     );
     let failures = match failures {
-        Ok(failures) => Ok(with_those_back(session, &names, failures).await),
+        Ok((found, is_capped)) => Ok(Failed { causes: with_those_back(session, &names, found).await, is_capped }),
         Err(error) => Err(error),
     };
     Seen {
@@ -113,7 +126,7 @@ pub async fn look(session: &Session, subject: Subject) -> Seen {
         pattern,
         errors,
         failures,
-        newest_backup,
+        backup,
         role_mapping,
         inside,
         changes: None,
@@ -208,16 +221,18 @@ fn words(message: &str) -> String {
     }
 }
 
-/// Reads which documents failed lately, and when the backup was written last.
+/// Reads which documents failed lately, whether all of them were looked at, and what the backup tells of arrivals.
 async fn in_bucket(
     session: &Session,
     bucket: &Result<Read<BucketSettings>>,
     stream: Option<&Observed<StreamSettings>>,
+    time_field: &str,
     now: Timestamp,
-) -> (Result<Vec<Failed>>, Result<Option<Timestamp>>) {
-    let (Some(stream), Ok(Read::Present(_))) = (stream, bucket) else { return (Ok(Vec::new()), Ok(None)) };
+) -> (Result<(Vec<FailedIds>, bool)>, Result<Backup>) {
+    let nothing = || (Ok((Vec::new(), false)), Ok(Backup::NotKnown));
+    let (Some(stream), Ok(Read::Present(_))) = (stream, bucket) else { return nothing() };
     let backup = &stream.settings.backup;
-    let Some((_, bucket)) = backup.bucket_arn.split_once(":::") else { return (Ok(Vec::new()), Ok(None)) };
+    let Some((_, bucket)) = backup.bucket_arn.split_once(":::") else { return nothing() };
     let bucket = match Bucket::of(session, bucket).await {
         Ok(bucket) => bucket,
         Err(error) => return (Err(error.clone()), Err(error)),
@@ -225,22 +240,123 @@ async fn in_bucket(
     let name = stream.facts.arn.rsplit('/').next().unwrap_or_default();
     let layout =
         Layout { stream: name.to_owned(), prefix: backup.prefix.clone(), error_prefix: backup.error_prefix.clone() };
-    let newest =
-        async { if backup.documents == "AllDocuments" { newest_record(&bucket, &layout).await } else { Ok(None) } };
-    futures_util::join!(failed(&bucket, &layout, now), newest)
+    let backed_up = async {
+        if backup.documents != "AllDocuments" {
+            return Ok(Backup::FailedOnly);
+        }
+        if !layout.date_comes_first() {
+            return Ok(Backup::NotKnown);
+        }
+        let newest = newest_record(&bucket, &layout).await?;
+        let arrivals = match newest {
+            Some(newest) => arrivals(&bucket, &layout, time_field, newest).await?,
+            None => Vec::new(),
+        };
+        Ok(Backup::All { newest, arrivals })
+    };
+    let settings = &stream.settings;
+    let unrotated_index = (settings.rotation == "NoRotation").then_some(settings.index.as_str());
+    futures_util::join!(failed(&bucket, &layout, unrotated_index, now), backed_up)
 }
 
-/// Documents that failed for one reason, with their ids in the index that they were for.
-struct Failed {
+/// Reads the times of records in a few of the newest objects, so that they can be compared with their arrival.
+async fn arrivals(bucket: &Bucket<'_>, layout: &Layout, time_field: &str, newest: Timestamp) -> Result<Vec<Arrival>> {
+    let from = newest.saturating_sub(ARRIVALS_WITHIN).unwrap_or(newest);
+    let mut objects = records_since(bucket, layout, from).await?;
+    objects.sort_by_key(|(_, name)| std::cmp::Reverse(name.time));
+    let mut found: Vec<Arrival> = Vec::new();
+    for (object, name) in objects {
+        if found.len() == MOST_ARRIVALS {
+            break;
+        }
+        let written = object.modified.unwrap_or(name.time);
+        if found.last().is_some_and(|later| later.written.duration_since(written) < ARRIVALS_APART) {
+            continue;
+        }
+        let times = times_in(bucket, &object, &name, time_field).await?;
+        if let (Some(oldest), Some(newest)) = (times.iter().min(), times.iter().max()) {
+            found.push(Arrival { written, oldest: *oldest, newest: *newest });
+        }
+    }
+    Ok(found)
+}
+
+/// Returns the times of the records with which an object begins.
+async fn times_in(bucket: &Bucket<'_>, object: &Listed, name: &Name, time_field: &str) -> Result<Vec<Timestamp>> {
+    let mut times = Vec::new();
+    let mut reader = ObjectReader::new(name.compression);
+    let mut tell = |piece: Piece| {
+        let Piece::Value { offset: _, text } = piece else { return };
+        let record: Value = serde_json::from_slice(&text).unwrap_or_default();
+        if record.get(MARKER_FIELD).is_none() {
+            times.extend(time_of(&record, time_field));
+        }
+    };
+    let done = async {
+        let mut body = bucket.read(&object.key).await?;
+        let mut taken = 0;
+        while taken < MOST_ARRIVAL_BYTES
+            && let Some(bytes) = body.next().await?
+        {
+            taken += bytes.len();
+            reader.push(&bytes, &mut tell);
+        }
+        Ok(())
+    };
+    match done.await {
+        // One object that cannot be read hides nothing of the others.
+        Ok(()) | Err(ReadError::Object(_)) => Ok(times),
+        Err(ReadError::All(error)) => Err(error),
+    }
+}
+
+/// Reads a record's time as the engine does: without a zone it is UTC, and a number counts from 1970. `None` where it is
+/// no time that is known here.
+fn time_of(record: &Value, field: &str) -> Option<Timestamp> {
+    // From here on a number of seconds would be in the year 5138.
+    const MILLISECONDS: f64 = 1e11;
+    let pointer = format!("/{}", field.replace('.', "/"));
+    match record.get(field).or_else(|| record.pointer(&pointer))? {
+        Value::String(text) => {
+            let text = text.trim().replace(',', ".");
+            let zoneless = || text.parse::<DateTime>().ok()?.to_zoned(TimeZone::UTC).ok();
+            text.parse().ok().or_else(|| zoneless().map(|zoned| zoned.timestamp()))
+        }
+        Value::Number(number) => {
+            let number = number.as_f64()?;
+            let seconds = if number.abs() < MILLISECONDS { number } else { number / 1000.0 };
+            Timestamp::UNIX_EPOCH.checked_add(SignedDuration::try_from_secs_f64(seconds).ok()?).ok()
+        }
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+/// Documents that failed for one reason, with their ids by the index that they were for.
+struct FailedIds {
     failures: Failures,
-    ids: BTreeSet<String>,
+    ids: BTreeMap<String, BTreeSet<String>>,
 }
 
-async fn failed(bucket: &Bucket<'_>, layout: &Layout, now: Timestamp) -> Result<Vec<Failed>> {
+/// Says why a failed document can never be brought back, as `ekk replay` does; else in which index it belongs.
+fn destination(document: &FailedDocument, unrotated_index: Option<&str>) -> std::result::Result<String, String> {
+    record_line(&document.record)?;
+    let index = document.index.as_deref().or(unrotated_index).ok_or("it names no index")?;
+    if !is_index_name(index) {
+        return Err(format!("its index `{index}` is none that Firehose writes to"));
+    }
+    Ok(index.to_owned())
+}
+
+async fn failed(
+    bucket: &Bucket<'_>,
+    layout: &Layout,
+    unrotated_index: Option<&str>,
+    now: Timestamp,
+) -> Result<(Vec<FailedIds>, bool)> {
     let from = now.saturating_sub(LATELY).unwrap_or(now);
     let mut objects = failed_since(bucket, layout, from).await?;
     objects.sort_by_key(|(_, name)| std::cmp::Reverse(name.time));
-    let mut by_cause: BTreeMap<(String, String), Failed> = BTreeMap::new();
+    let mut by_cause: BTreeMap<(Option<String>, String, String), FailedIds> = BTreeMap::new();
     let mut read = 0;
     let mut is_capped = false;
     for (object, name) in objects {
@@ -253,16 +369,22 @@ async fn failed(bucket: &Bucket<'_>, layout: &Layout, now: Timestamp) -> Result<
             let Piece::Value { offset, text } = piece else { return };
             let Ok(document) = FailedDocument::read(&text) else { return };
             read += 1;
-            let index = document.index.unwrap_or_else(|| "an index".to_owned());
+            let (index, never) = match destination(&document, unrotated_index) {
+                Ok(index) => (index, None),
+                Err(why) => (document.index.unwrap_or_else(|| "an index".to_owned()), Some(why)),
+            };
             let code = document.error_code.unwrap_or_else(|| "an error".to_owned());
-            let entry = by_cause.entry((index.clone(), code.clone())).or_insert_with(|| {
-                let text = document.error_message.as_deref().map(words).unwrap_or_default();
-                let object = place(bucket, &object);
-                let failures = Failures { code, count: 0, back: 0, is_capped: false, text, index, object };
-                Failed { failures, ids: BTreeSet::new() }
+            let message = document.error_message.unwrap_or_default();
+            // What can never be brought back is one with its like, whatever the engine said of it.
+            let cause = if never.is_none() { cause_in(&message) } else { String::new() };
+            let entry = by_cause.entry((never.clone(), code.clone(), cause)).or_insert_with(|| {
+                let (text, object) = (words(&message), place(bucket, &object));
+                let failures = Failures { code, count: 0, back: 0, text, indices: Vec::new(), object, never };
+                FailedIds { failures, ids: BTreeMap::new() }
             });
             // As `ekk replay` gives it one.
-            entry.ids.insert(document.id.unwrap_or_else(|| derived_id(&object.key, offset)));
+            let id = document.id.unwrap_or_else(|| derived_id(&object.key, offset));
+            entry.ids.entry(index).or_default().insert(id);
         };
         let done = async {
             let mut body = bucket.read(&object.key).await?;
@@ -278,29 +400,32 @@ async fn failed(bucket: &Bucket<'_>, layout: &Layout, now: Timestamp) -> Result<
             Err(ReadError::All(error)) => return Err(error),
         }
     }
-    let mut found: Vec<Failed> = by_cause.into_values().collect();
-    for Failed { failures, ids } in &mut found {
-        failures.count = ids.len() as u64;
-        failures.is_capped = is_capped;
+    let mut found: Vec<FailedIds> = by_cause.into_values().collect();
+    for FailedIds { failures, ids } in &mut found {
+        failures.count = ids.values().map(|ids| ids.len() as u64).sum();
+        failures.indices = ids.keys().cloned().collect();
     }
     found.sort_by_key(|found| std::cmp::Reverse(found.failures.count));
-    Ok(found)
+    Ok((found, is_capped))
 }
 
 /// Counts which of the failed documents are in their index by now. Where that cannot be told, they count as missing.
-async fn with_those_back(session: &Session, names: &Names, found: Vec<Failed>) -> Vec<Failures> {
+async fn with_those_back(session: &Session, names: &Names, found: Vec<FailedIds>) -> Vec<Failures> {
     let plane = match DataPlane::reach(session, names).await {
         Ok(Reach::Ready(plane)) if !found.is_empty() => Some(plane),
         Ok(Reach::Ready(_) | Reach::Absent | Reach::Unknown(_)) | Err(_) => None,
     };
     let mut failures = Vec::new();
-    for Failed { failures: mut one, ids } in found {
-        let ids: Vec<String> = ids.into_iter().collect();
-        for some in ids.chunks(MOST_IDS) {
-            let Some(plane) = &plane else { break };
-            match plane.count(&one.index, &json!({"ids": {"values": some}})).await {
-                Ok(Some(count)) => one.back += count,
-                Ok(None) | Err(_) => break,
+    for FailedIds { failures: mut one, ids } in found {
+        for (index, ids) in ids {
+            let ids: Vec<String> = ids.into_iter().collect();
+            for some in ids.chunks(MOST_IDS) {
+                // An index that may not be named could stand for others.
+                let Some(plane) = plane.as_ref().filter(|_| one.never.is_none()) else { break };
+                match plane.count(&index, &json!({"ids": {"values": some}})).await {
+                    Ok(Some(count)) => one.back += count,
+                    Ok(None) | Err(_) => break,
+                }
             }
         }
         failures.push(one);
@@ -382,6 +507,12 @@ async fn inside(
         ask(&plane, Path::of(&[&of_stream, "_mapping"]), &[]),
         times(&plane, &of_stream, time_field, now),
     );
+    let of_stream_now = mappings.as_ref().ok().and_then(Value::as_object).into_iter().flatten();
+    let newest_index = newest_index(of_stream_now.map(|(index, _)| index.as_str()), index, rotation);
+    let times = match (times, &newest_index) {
+        (Ok(times), Some(newest)) => Ok(Times { lately: lately(&plane, newest, time_field, now).await, ..times }),
+        (times, _) => times,
+    };
     let indices = indices.map(|indices| {
         let of_users = indices.into_iter().filter(|index| !index.name.starts_with('.'));
         of_users
@@ -409,8 +540,35 @@ async fn inside(
             threshold: cluster.as_ref().map_or(DiskThreshold::Enabled, disk_threshold),
         }),
         indices,
+        newest_index,
         times,
     })
+}
+
+/// Returns the index that the stream writes to now. The names of one rotation are in the order of their time; those of
+/// another one may be there as well, and so may what `ekk replay --into` made.
+fn newest_index<'n>(names: impl Iterator<Item = &'n str>, index: &str, rotation: &str) -> Option<String> {
+    let form = match rotation {
+        "OneHour" => "0000-00-00-00",
+        "OneDay" => "0000-00-00",
+        "OneMonth" => "0000-00",
+        _ => "0000-w00",
+    };
+    let names: Vec<&str> = names.collect();
+    let plain = names.iter().find(|name| **name == index).copied();
+    let dated: Vec<&str> = names
+        .into_iter()
+        .filter(|name| {
+            let suffix = name.strip_prefix(index).and_then(|rest| rest.strip_prefix('-'));
+            suffix.is_some_and(|suffix| suffix.starts_with(|first: char| first.is_ascii_digit()))
+        })
+        .collect();
+    let formed = dated.iter().filter(|name| {
+        let suffix = &name[index.len() + 1..];
+        suffix.replace(|letter: char| letter.is_ascii_digit(), "0") == form
+    });
+    let first = if rotation == "NoRotation" { plain } else { formed.max().copied() };
+    first.or_else(|| dated.iter().max().copied()).or(plain).map(ToOwned::to_owned)
 }
 
 impl Inside {
@@ -420,6 +578,7 @@ impl Inside {
         Self {
             health: Err(error),
             indices: Err(nothing()),
+            newest_index: None,
             blocks: Err(nothing()),
             disks: Err(nothing()),
             shards: Err(nothing()),
@@ -584,7 +743,27 @@ async fn times(plane: &DataPlane<'_>, indices: &str, field: &str, now: Timestamp
         without: count(without)?,
         ahead: count(ahead).unwrap_or_default(),
         newest,
+        lately: None,
     })
+}
+
+/// Looks at the documents that an index took last.
+async fn lately(plane: &DataPlane<'_>, index: &str, field: &str, now: Timestamp) -> Option<Lately> {
+    let limit = now.saturating_add(AHEAD).unwrap_or(now);
+    // What has no time is sorted by the largest or the smallest number that there is.
+    let by_time = json!({field: {"order": "desc", "unmapped_type": "date", "missing": "_last"}});
+    let last = json!({"size": MOST_LATELY, "_source": false, "sort": [{"_seq_no": {"order": "desc"}}, by_time]});
+    let found = plane.search(index, &last).await.ok().flatten()?;
+    let mut lately = Lately::default();
+    for hit in found.hits {
+        lately.documents += 1;
+        match hit.sort.get(1).and_then(Value::as_i64).and_then(|time| Timestamp::from_millisecond(time).ok()) {
+            Some(time) if time > limit => lately.ahead += 1,
+            Some(_) => {}
+            None => lately.without += 1,
+        }
+    }
+    Some(lately)
 }
 
 #[cfg(test)]
@@ -609,6 +788,55 @@ mod tests {
             ("long".to_owned(), vec!["a".to_owned(), "c".to_owned()]),
         ];
         assert_eq!(found, [Conflict { field: "code".to_owned(), types }]);
+    }
+
+    #[test]
+    fn a_time_is_read_as_the_engine_reads_it() {
+        let wanted = "2026-11-24T11:59:00Z".parse().ok();
+        for time in [
+            json!("2026-11-24T11:59:00Z"),
+            json!("2026-11-24T12:59:00+01:00"),
+            json!("2026-11-24T12:59:00+0100"),
+            json!("2026-11-24 11:59:00,000"),
+            json!("2026-11-24T11:59:00"),
+            json!(1_795_521_540),
+            json!(1_795_521_540_000_i64),
+        ] {
+            assert_eq!(time_of(&json!({"at": time}), "at"), wanted, "{time}");
+        }
+        assert_eq!(time_of(&json!({"log": {"at": "2026-11-24T11:59:00Z"}}), "log.at"), wanted);
+        assert_eq!(time_of(&json!({"at": "noon"}), "at"), None);
+    }
+
+    #[test]
+    fn the_newest_index_is_the_one_that_the_rotation_writes_to() {
+        let of = |names: &[&str], rotation| newest_index(names.iter().copied(), "logs", rotation);
+        let all = ["logs", "logs-2026-11-24", "logs-2026-w47", "logs-2026-w48", "logs-restored"];
+        assert_eq!(of(&all, "OneWeek").as_deref(), Some("logs-2026-w48"));
+        assert_eq!(of(&all, "OneDay").as_deref(), Some("logs-2026-11-24"));
+        assert_eq!(of(&all, "NoRotation").as_deref(), Some("logs"));
+        assert_eq!(of(&["logs", "logs-2026-w48"], "OneDay").as_deref(), Some("logs-2026-w48"));
+        assert_eq!(of(&["logs"], "OneDay").as_deref(), Some("logs"));
+        assert_eq!(of(&["logs-restored"], "OneDay"), None);
+    }
+
+    #[test]
+    fn what_replay_refuses_never_comes_back() {
+        let of = |record: &str, index: Option<&str>| {
+            let document = FailedDocument {
+                id: None,
+                index: index.map(ToOwned::to_owned),
+                arrived: None,
+                error_code: None,
+                error_message: None,
+                record: record.as_bytes().to_vec(),
+            };
+            destination(&document, Some("logs"))
+        };
+        assert_eq!(of("{}", Some("logs-1")), Ok("logs-1".to_owned()));
+        assert_eq!(of("{}", None), Ok("logs".to_owned()));
+        assert_eq!(of("[1]", Some("logs-1")), Err("the record is no JSON object".to_owned()));
+        assert_eq!(of("{}", Some(".kibana")), Err("its index `.kibana` is none that Firehose writes to".to_owned()));
     }
 
     #[test]

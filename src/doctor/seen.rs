@@ -40,10 +40,10 @@ pub struct Seen {
     pub pattern: Result<Read<IndexPatternSettings>, Error>,
     /// What Firehose logged lately, by code.
     pub errors: Result<Vec<LogErrors>, Error>,
-    /// Which documents failed lately, by index and code.
-    pub failures: Result<Vec<Failures>, Error>,
-    /// When the newest object of the backup of all records was written; `None` where there is none, or no such backup.
-    pub newest_backup: Result<Option<Timestamp>, Error>,
+    /// Which documents failed lately.
+    pub failures: Result<Failed, Error>,
+    /// What the backup of all records tells of arrivals.
+    pub backup: Result<Backup, Error>,
     /// Where the domain has fine-grained access control: the roles inside that Firehose's role is mapped to.
     pub role_mapping: Result<Option<Mapped>, Error>,
     /// What is inside the domain; `None` where there is no domain to ask.
@@ -65,6 +65,15 @@ pub struct LogErrors {
     pub text: String,
 }
 
+/// Documents that failed lately.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Failed {
+    /// By their cause, the most frequent first.
+    pub causes: Vec<Failures>,
+    /// Whether only the newest were looked at.
+    pub is_capped: bool,
+}
+
 /// Documents that failed for one reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failures {
@@ -72,24 +81,51 @@ pub struct Failures {
     pub code: String,
     /// How many, each document once.
     pub count: u64,
-    /// How many of them are in the index by now: they were brought back.
+    /// How many of them are in their index by now: they were brought back.
     pub back: u64,
-    /// Whether counting stopped before the end.
-    pub is_capped: bool,
     /// The text of one of them.
     pub text: String,
-    /// The index that they were for.
-    pub index: String,
+    /// The indices that they were for.
+    pub indices: Vec<String>,
     /// Where one of them lies.
     pub object: String,
+    /// Why `ekk replay` can never bring them back; `None` where it can.
+    pub never: Option<String>,
 }
 
 impl Failures {
-    /// Tells whether all of them are in the index by now.
+    /// Tells whether all of them are in their index by now.
     #[must_use]
     pub fn are_back(&self) -> bool {
-        !self.is_capped && self.back >= self.count
+        self.back >= self.count
     }
+}
+
+/// What the backup tells of arrivals.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Backup {
+    /// The bucket gets what fails and nothing else.
+    FailedOnly,
+    /// The date stands behind an expression in the prefix, so that only a listing of everything could tell.
+    NotKnown,
+    /// The bucket gets all records.
+    All {
+        /// When the newest object was written; `None` where there is none.
+        newest: Option<Timestamp>,
+        /// The times of records beside their arrival, the newest first.
+        arrivals: Vec<Arrival>,
+    },
+}
+
+/// One object of the backup. Records of `ekk verify` do not count, and an object that holds nothing else is left out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// When it was written.
+    pub written: Timestamp,
+    /// The oldest time that its records say.
+    pub oldest: Timestamp,
+    /// The newest.
+    pub newest: Timestamp,
 }
 
 /// What Firehose's role is mapped to inside the domain.
@@ -108,6 +144,8 @@ pub struct Inside {
     pub health: Result<String, Error>,
     /// All indices, those of the system left out.
     pub indices: Result<Vec<Index>, Error>,
+    /// The index that the stream writes to now, by its name; `None` where there is none yet.
+    pub newest_index: Option<String>,
     /// What blocks writes.
     pub blocks: Result<Blocks, Error>,
     /// The disks.
@@ -219,6 +257,19 @@ pub struct Times {
     pub ahead: u64,
     /// The newest time.
     pub newest: Option<Timestamp>,
+    /// The documents that came last; `None` where they could not be looked at.
+    pub lately: Option<Lately>,
+}
+
+/// The documents that the newest index took last: they tell how it is now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lately {
+    /// How many were looked at.
+    pub documents: u64,
+    /// Those without the time field.
+    pub without: u64,
+    /// Those whose time is more than five minutes ahead of AWS's clock.
+    pub ahead: u64,
 }
 
 /// Something that could not be read.
@@ -250,7 +301,7 @@ impl Seen {
             pattern,
             errors,
             failures,
-            newest_backup,
+            backup,
             role_mapping,
             inside,
             changes,
@@ -267,11 +318,22 @@ impl Seen {
         note(&mut unread, "the log group", reading(log_group));
         note(&mut unread, "Firehose's error log", failed(errors));
         note(&mut unread, "the failed documents", failed(failures));
-        note(&mut unread, "the backup", failed(newest_backup));
+        note(&mut unread, "the backup", failed(backup));
         note(&mut unread, "the domain", reading(domain));
         note(&mut unread, "the mapping of Firehose's role", failed(role_mapping));
         if let Some(inside) = inside {
-            let Inside { health, indices, blocks, disks, shards, fields, conflicts, time_field, times } = inside;
+            let Inside {
+                health,
+                indices,
+                newest_index: _,
+                blocks,
+                disks,
+                shards,
+                fields,
+                conflicts,
+                time_field,
+                times,
+            } = inside;
             // A domain that does not answer is a finding of its own.
             if health.is_ok() {
                 note(&mut unread, "the index template", reading(template));

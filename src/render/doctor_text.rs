@@ -8,6 +8,7 @@ use super::{BAD, BOLD, CHANGED, DIM, GOOD, Header, counted, plain};
 use crate::doctor::{Finding, Severity};
 use crate::error::Exit;
 use crate::plan::{Action, FORMAT, Plan};
+use crate::resource::Kind;
 use crate::spec::Places;
 
 /// A stack that was looked at.
@@ -130,6 +131,17 @@ pub fn differing(plan: &Plan) -> Vec<String> {
             ),
         }
     }
-    named.extend(plan.refusals.iter().map(|refusal| format!("{} {}", refusal.kind, refusal.why)));
+    // What an existing role lacks is a list, which its own finding has.
+    let mut refused: Vec<(Kind, &str, usize)> = Vec::new();
+    for refusal in &plan.refusals {
+        match refused.iter_mut().find(|(kind, _, _)| *kind == refusal.kind) {
+            Some((_, _, more)) => *more += 1,
+            None => refused.push((refusal.kind, &refusal.why, 0)),
+        }
+    }
+    named.extend(refused.into_iter().map(|(kind, why, more)| match more {
+        0 => format!("{kind}: {why}"),
+        more => format!("{kind}: {why} and {more} more"),
+    }));
     named
 }
