@@ -116,6 +116,15 @@ fn a_role_that_lost_its_permissions_is_named() {
 }
 
 #[test]
+fn a_stream_with_another_index_than_its_file_is_told_by_the_words_that_choose_its_mend() {
+    let stack = healthy();
+    stack.account.place.write("ekk.yaml", "stack: logs\nindex: { name: other }\n");
+    let ended = stack.ekk(&["doctor"]);
+    assert!(ended.out.contains("the stack is not as its file says: ") && ended.out.contains("stream index"), "{ended}");
+    assert!(!ended.out.contains("pattern-outside"), "{ended}");
+}
+
+#[test]
 fn what_is_inside_the_domain_is_looked_at() {
     let stack = healthy();
     let index = stack.documents().into_values().next().expect("a document").0;

@@ -148,6 +148,9 @@ fn empty(seen: &mut Seen) {
     inside(seen).newest_index = None;
 }
 
+/// What it is, and what makes it so.
+type Case = (&'static str, fn(&mut Seen));
+
 /// A cause, which variant of it, and what makes it, and nothing else, wrong.
 type Trouble = (Cause, &'static str, fn(&mut Seen));
 
@@ -442,7 +445,7 @@ fn a_healthy_stack_has_no_finding() {
 
 #[test]
 fn what_looks_wrong_and_is_not_has_no_finding() {
-    let cases: [(&str, fn(&mut Seen)); 7] = [
+    let cases: [Case; 7] = [
         ("types that Discover takes for one", |seen| {
             let pairs = [("double", "long"), ("keyword", "text"), ("date", "date_nanos"), ("float", "integer")];
             inside(seen).conflicts = Ok(pairs.into_iter().flat_map(|(one, other)| conflict(one, other)).collect());
