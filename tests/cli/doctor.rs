@@ -211,7 +211,7 @@ fn nothing_is_wrong_right_after_up_verify_and_a_record_whatever_the_bucket_and_t
 fn a_role_that_exists_without_ekk_is_not_mended_by_up() {
     let stack = healthy();
     let role = format!("logs-firehose-{REGION}");
-    stack.account.place.write("ekk.yaml", &format!("stack: logs\nrole: {{ existing: {role}, path: /ekk/ }}\n"));
+    stack.account.place.write("ekk.yaml", format!("stack: logs\nrole: {{ existing: {role}, path: /ekk/ }}\n"));
     assert_eq!(told(&stack), (0, Vec::new()));
     stack.account.control.world(|world| world.iam.roles.get_mut(&role).expect("a role").grants.inline.clear());
     let ended = stack.ekk(&["doctor"]).with(1);
