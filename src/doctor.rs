@@ -661,7 +661,11 @@ fn failed_documents(seen: &Seen, commands: &Commands, findings: &mut Vec<Finding
                 "{} of the last 24 hours can never be brought back: ekk replay leaves them, and they stay in the bucket",
                 many(never.iter().map(|one| one.count).sum())
             ),
-            "send each record as one JSON object (ekk.JsonFormatter does)",
+            if never.iter().any(|one| one.never.as_deref().is_some_and(|why| why.starts_with("the record"))) {
+                "send each record as one JSON object (ekk.JsonFormatter does)"
+            } else {
+                "read them in the bucket; only the index that Firehose was told to write to is written to"
+            },
         )
         .with(told),
     );

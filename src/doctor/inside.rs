@@ -47,7 +47,7 @@ pub(super) fn findings(seen: &Seen, commands: &Commands, findings: &mut Vec<Find
     }
     health(seen, inside, commands, findings);
     blocks(inside, commands, findings);
-    room(inside, findings);
+    room(inside, commands, findings);
     mappings(seen, inside, commands, findings);
     let has_time_trouble = times(seen, inside, findings);
     if !has_time_trouble {
@@ -245,7 +245,7 @@ fn disk_full(disk: &Disk, threshold: DiskThreshold) -> Option<Finding> {
     Some(finding.about("domain.volume.size_gib"))
 }
 
-fn room(inside: &Inside, findings: &mut Vec<Finding>) {
+fn room(inside: &Inside, commands: &Commands, findings: &mut Vec<Finding>) {
     if let Ok(Disks { nodes, threshold }) = &inside.disks {
         findings.extend(nodes.iter().filter_map(|disk| disk_full(disk, *threshold)));
     }
@@ -265,10 +265,14 @@ fn room(inside: &Inside, findings: &mut Vec<Finding>) {
             continue;
         }
         let says = format!("index {index} has {count} of at most {limit} fields");
-        let mend = "log fewer different keys, or raise index.total_fields_limit";
+        let set = commands.put_setting(index, "index.mapping.total_fields.limit", &(limit * 2).to_string());
+        let more = limit * 2;
+        let mend = format!(
+            "log fewer different keys, or index: {{ total_fields_limit: {more} }} for new indices and {set} for this one"
+        );
         let finding = if count >= limit {
             let says = format!("{says}: a record with a new field is refused");
-            by_age(inside, index, Cause::FieldLimit, says, mend.to_owned())
+            by_age(inside, index, Cause::FieldLimit, says, mend)
         } else {
             Finding::warning(Cause::FieldLimit, says, mend)
         };
@@ -315,7 +319,15 @@ fn mappings(seen: &Seen, inside: &Inside, commands: &Commands, findings: &mut Ve
             continue;
         }
         let rotates = present(&seen.stream).is_none_or(|stream| stream.settings.rotation != "NoRotation");
-        let next = if rotates { ": the next index is right" } else { "" };
+        let name = &seen.names.index;
+        let mend = if rotates {
+            format!(
+                "it was made before the template: the next index is right; `_reindex` it into one that begins with {name}-"
+            )
+        } else {
+            "it was made before the template: `_reindex` it into another one, delete it, and `_reindex` that back"
+                .to_owned()
+        };
         findings.push(
             by_age(
                 inside,
@@ -324,10 +336,7 @@ fn mappings(seen: &Seen, inside: &Inside, commands: &Commands, findings: &mut Ve
                 format!(
                     "{time_field} is {kind} in index {index}, not a date: Discover does not show its records by time"
                 ),
-                format!(
-                    "it was made before the template{next}; `_reindex` it into one that begins with {}-",
-                    seen.names.index
-                ),
+                mend,
             )
             .with([format!("{} shows whether the template is there now", commands.of("status"))]),
         );

@@ -148,6 +148,9 @@ fn empty(seen: &mut Seen) {
     inside(seen).newest_index = None;
 }
 
+/// What it is, and what makes it so.
+type Case = (&'static str, fn(&mut Seen));
+
 /// A cause, which variant of it, and what makes it, and nothing else, wrong.
 type Trouble = (Cause, &'static str, fn(&mut Seen));
 
@@ -267,6 +270,10 @@ fn troubles() -> Vec<Trouble> {
             let index = "its index `.kibana` is none that Firehose writes to";
             failed(seen, vec![never("the record is no JSON object", 3), never(index, 1)]);
         }),
+        (Cause::FailedDocuments, "for indices that nobody may write", |seen| {
+            let never = Some("its index `.kibana` is none that Firehose writes to".to_owned());
+            failed(seen, vec![Failures { never, count: 1, ..failures() }]);
+        }),
         (Cause::DomainMissing, "", |seen| {
             seen.domain = Ok(Read::Absent);
             seen.template = Ok(Read::Absent);
@@ -293,6 +300,11 @@ fn troubles() -> Vec<Trouble> {
             inside(seen).health = Ok("yellow".to_owned());
             let yellow = |name: String| Index { health: "yellow".to_owned(), ..index(&name) };
             inside(seen).indices = Ok((1..=8).map(|week| yellow(format!("logging-test-2026-w{week:02}"))).collect());
+        }),
+        (Cause::ClusterYellow, "where new indices have a replica as well", |seen| {
+            edit(&mut seen.template, |template| template.settings.replicas = 1);
+            inside(seen).health = Ok("yellow".to_owned());
+            inside(seen).indices = Ok(vec![Index { health: "yellow".to_owned(), ..index(INDEX) }]);
         }),
         (Cause::ClusterYellow, "where new indices have no replica", |seen| {
             edit(&mut seen.template, |template| template.settings.replicas = 0);
@@ -345,6 +357,11 @@ fn troubles() -> Vec<Trouble> {
         (Cause::MappingConflict, "of dates and numbers", |seen| inside(seen).conflicts = Ok(conflict("date", "long"))),
         (Cause::MappingConflict, "of objects and text", |seen| inside(seen).conflicts = Ok(conflict("object", "text"))),
         (Cause::TimeNotADate, "", |seen| {
+            inside(seen).time_field = Ok(vec![TimeField { index: INDEX.to_owned(), kind: Some("text".to_owned()) }]);
+        }),
+        (Cause::TimeNotADate, "without rotation", |seen| {
+            edit(&mut seen.stream, |stream| stream.settings.rotation = "NoRotation".to_owned());
+            edit(&mut seen.pattern, |pattern| pattern.settings.title = "logging-test*".to_owned());
             inside(seen).time_field = Ok(vec![TimeField { index: INDEX.to_owned(), kind: Some("text".to_owned()) }]);
         }),
         (Cause::TimeNotADate, "in an older index", |seen| {
@@ -428,7 +445,7 @@ fn a_healthy_stack_has_no_finding() {
 
 #[test]
 fn what_looks_wrong_and_is_not_has_no_finding() {
-    let cases: [(&str, fn(&mut Seen)); 7] = [
+    let cases: [Case; 7] = [
         ("types that Discover takes for one", |seen| {
             let pairs = [("double", "long"), ("keyword", "text"), ("date", "date_nanos"), ("float", "integer")];
             inside(seen).conflicts = Ok(pairs.into_iter().flat_map(|(one, other)| conflict(one, other)).collect());
