@@ -220,14 +220,14 @@ impl Shared {
         let answer = match signed_posts::way(&asked.method, &segments, &asked.query) {
             Way::AsItIs => self.send(&asked).await?,
             Way::Instead { method, path, query, tenant } => {
-                let mut headers = asked.headers.clone();
-                if let Some(tenant) = tenant.and_then(|tenant| HeaderValue::from_str(&tenant).ok()) {
-                    headers.insert("securitytenant", tenant);
-                }
+                let headers = with_tenant(asked.headers.clone(), tenant);
                 let path = path.unwrap_or_else(|| asked.path.clone());
                 self.send(&Outgoing { method, path, query, headers, body: asked.body.clone() }).await?
             }
-            Way::CreateOrUpdate => self.create_or_update(asked).await?,
+            Way::CreateOrUpdate { tenant } => {
+                let headers = with_tenant(asked.headers.clone(), tenant);
+                self.create_or_update(Outgoing { headers, ..asked }).await?
+            }
             Way::Refused(why) => return Err(page::Refusal::ignored_parameters(&why)),
         };
         Ok(self.rewritten(answer).map(Either::Right))
@@ -317,6 +317,14 @@ impl Shared {
         parts.version = http::Version::HTTP_11;
         Response::from_parts(parts, body)
     }
+}
+
+/// Adds the header that names a tenant; `signed_posts::way` gives only what a header can name.
+fn with_tenant(mut headers: HeaderMap, tenant: Option<String>) -> HeaderMap {
+    if let Some(tenant) = tenant.and_then(|tenant| HeaderValue::from_str(&tenant).ok()) {
+        headers.insert("securitytenant", tenant);
+    }
+    headers
 }
 
 /// Leaves out what belongs to one connection (RFC 9110 section 7.6.1).

@@ -786,6 +786,7 @@ const NOT_AUTHENTICATED: &str =
 fn forbidden(request: &Request, text: &str, domain_arn: &str) -> Refusal {
     let permission = match request.method {
         Method::GET => "es:ESHttpGet",
+        Method::HEAD => "es:ESHttpHead",
         Method::PUT => "es:ESHttpPut",
         Method::DELETE => "es:ESHttpDelete",
         _ => "es:ESHttpPost",

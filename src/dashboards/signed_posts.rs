@@ -3,7 +3,7 @@
 //! another way it is; else the request is refused with the reason.
 
 use bytes::Bytes;
-use http::Method;
+use http::{HeaderValue, Method};
 use serde_json::{Value, json};
 
 use super::read_only::engine_reads;
@@ -27,7 +27,10 @@ pub(super) enum Way {
         tenant: Option<String>,
     },
     /// A POST, and a PUT where the object is there.
-    CreateOrUpdate,
+    CreateOrUpdate {
+        /// The tenant, for a header.
+        tenant: Option<String>,
+    },
     /// Not at all; what the parameters would have meant.
     Refused(String),
 }
@@ -67,12 +70,23 @@ pub(super) fn way(method: &Method, segments: &[&str], query: &[(String, String)]
             "securitytenant" | "security_tenant" | "securityTenant_" => tenant = Some(value.clone()),
             // Off is what each of them is without the parameter.
             _ if value.is_empty() || value == "false" => {}
+            // As Dashboards' own schema reads it: in any case of letters, and nothing else than these two.
+            "overwrite" if value.eq_ignore_ascii_case("false") => {}
+            "overwrite" if !value.eq_ignore_ascii_case("true") => {
+                return Way::Refused(format!("overwrite, which is `true` or `false` and not `{value}`"));
+            }
             _ => left.push(key),
         }
     }
+    // A header holds less than an address, and without its tenant the request would go to another one.
+    if let Some(named) = &tenant
+        && HeaderValue::from_str(named).is_err()
+    {
+        return Way::Refused(format!("the tenant `{named}`, which no header can name"));
+    }
     match (&left[..], segments) {
         ([], _) => Way::Instead { method: Method::POST, path: None, query: Vec::new(), tenant },
-        (["overwrite"], ["api", "saved_objects", kind, _]) if !kind.starts_with('_') => Way::CreateOrUpdate,
+        (["overwrite"], ["api", "saved_objects", kind, _]) if !kind.starts_with('_') => Way::CreateOrUpdate { tenant },
         // Without an id nothing can be there before.
         (["overwrite"], ["api", "saved_objects", kind]) if !kind.starts_with('_') => {
             Way::Instead { method: Method::POST, path: None, query: Vec::new(), tenant }
@@ -87,7 +101,9 @@ pub(super) fn way(method: &Method, segments: &[&str], query: &[(String, String)]
 /// Sends what Dev Tools ask straight to the engine, as Dashboards would.
 fn dev_tools(query: &[(String, String)]) -> Way {
     let Some(asked) = engine_request(query) else {
-        return Way::Refused("path and method, of which each is needed once".to_owned());
+        return Way::Refused(
+            "path and method, of which each is needed once, and the path is one of the engine".to_owned(),
+        );
     };
     let EngineRequest { method, path, segments, mut query } = asked;
     let path = Some(path);
@@ -124,8 +140,35 @@ pub(super) fn engine_request(query: &[(String, String)]) -> Option<EngineRequest
         return None;
     }
     let (path, query) = only("path")?.split_once('?').unwrap_or((only("path")?, ""));
+    if is_dashboards_own(path) {
+        return None;
+    }
     let path = encoded_path(&format!("/{}", path.trim_start_matches('/'))).ok()?;
     Some(EngineRequest { method: method.parse().ok()?, segments: segments(&path), path, query: pairs(query) })
+}
+
+/// Tells whether a path that is meant for the engine leads to Dashboards or Kibana, which are below the same endpoint: what is
+/// asked of them is judged by other rules. It is decoded until nothing is left to decode, since nobody knows how often those
+/// on the way do.
+fn is_dashboards_own(path: &str) -> bool {
+    const MOST_LAYERS: usize = 8;
+    let mut plain = path.to_owned();
+    let is_plain = (0..MOST_LAYERS).any(|_| {
+        let once_more = super::decoded(&plain);
+        let is_plain = once_more == plain;
+        plain = once_more;
+        is_plain
+    });
+    if !is_plain {
+        return true;
+    }
+    let plain = plain.to_lowercase();
+    let mut parts = plain.split(['/', '\\']).map(str::trim).filter(|part| !part.is_empty());
+    match parts.next() {
+        Some("_plugin") => parts.next().is_some_and(|part| part.starts_with("kibana")),
+        Some(first) => first.starts_with("_dashboards"),
+        None => false,
+    }
 }
 
 /// Returns the body of an update from that of a create, which may say more; `None` where it is none.
@@ -175,7 +218,25 @@ mod tests {
 
     #[test]
     fn an_object_is_overwritten_by_creating_or_updating_it() {
-        assert_eq!(way_of("POST", "/api/saved_objects/dashboard/x?overwrite=true"), Way::CreateOrUpdate);
+        assert_eq!(
+            way_of("POST", "/api/saved_objects/dashboard/x?overwrite=true"),
+            Way::CreateOrUpdate { tenant: None }
+        );
+        assert_eq!(
+            way_of("POST", "/api/saved_objects/dashboard/x?overwrite=True&security_tenant=private"),
+            Way::CreateOrUpdate { tenant: Some("private".to_owned()) }
+        );
+        for off in ["overwrite=false", "overwrite=FALSE", "overwrite=", "overwrite"] {
+            assert_eq!(
+                way_of("POST", &format!("/api/saved_objects/dashboard/x?{off}")),
+                instead(Method::POST, None, ""),
+                "{off}"
+            );
+        }
+        for other in ["overwrite=1", "overwrite=yes", "overwrite=true&overwrite=true", "overwrite=true%20"] {
+            let way = way_of("POST", &format!("/api/saved_objects/dashboard/x?{other}"));
+            assert!(matches!(way, Way::Refused(_)), "{other}: {way:?}");
+        }
         assert_eq!(way_of("POST", "/api/saved_objects/dashboard?overwrite=true"), instead(Method::POST, None, ""));
         let create = br#"{"attributes":{"title":"a"},"references":[],"migrationVersion":{"dashboard":"7.9.3"}}"#;
         assert_eq!(
@@ -209,6 +270,40 @@ mod tests {
         {
             assert!(matches!(proxy(path, method), Way::Refused(_)), "{method} {path}");
         }
+    }
+
+    #[test]
+    fn dev_tools_reach_the_engine_and_never_dashboards() {
+        for path in [
+            "_dashboards%2Fgoto%2Fx",
+            "%2F_dashboards%2Fapi%2Freporting%2FgenerateReport%2Fx",
+            "%2F%2F_dashboards",
+            "_DASHBOARDS%2Fgoto%2Fx",
+            "%255Fdashboards%2Fgoto%2Fx",
+            "%25255Fdashboards%2Fgoto%2Fx",
+            "_dashboards%252Fgoto%252Fx",
+            "_dashboards%3Ba%2Fgoto%2Fx",
+            "_dashboards%3Fa%3Db",
+            "_plugin%2Fkibana%2Fgoto%2Fx",
+            "_plugin%252Fkibana%2Fgoto%2Fx",
+            "_plugin%5Ckibana%2Fgoto%2Fx",
+            "_plugin%2F%2Fkibana",
+        ] {
+            for method in ["GET", "PUT", "DELETE", "POST"] {
+                let way = way_of("POST", &format!("/api/console/proxy?path={path}&method={method}"));
+                assert!(matches!(way, Way::Refused(_)), "{method} {path}: {way:?}");
+            }
+        }
+        let own = |path: &str| way_of("POST", &format!("/api/console/proxy?path={path}&method=DELETE"));
+        for path in ["/_plugins/_ism/policies/x", "/x/_dashboards", "/_plugin/other"] {
+            assert_eq!(own(path), instead(Method::DELETE, Some(path), "pretty=true"), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_tenant_that_no_header_can_name_is_refused_and_not_forgotten() {
+        let way = way_of("POST", "/api/saved_objects/dashboard/x?overwrite=true&security_tenant=%C3%A4%0A");
+        assert!(matches!(way, Way::Refused(_)), "{way:?}");
     }
 
     #[test]
