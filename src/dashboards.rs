@@ -5,6 +5,7 @@
 //! who opened the address with the secret.
 
 mod cookies;
+mod credentials;
 mod door;
 mod page;
 mod read_only;
@@ -29,8 +30,9 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::error::{Error, Result};
-use crate::opensearch::forward::{NotForwarded, Outgoing, Upstream, encoded_path};
+use crate::opensearch::forward::{NotForwarded, Outgoing, Upstream, denied, encoded_path};
 use crate::target::Target;
+pub use credentials::CredentialsFrom;
 use door::Door;
 use signed_posts::Way;
 
@@ -79,10 +81,12 @@ pub struct Behind {
     pub discover: String,
     /// Whether it may be changed.
     pub access: Access,
-    /// What to run where AWS does not take the credentials.
-    pub log_in: String,
+    /// Where the credentials come from.
+    pub credentials: CredentialsFrom,
     /// What starts this door again.
     pub again: String,
+    /// What prints the permissions of who looks.
+    pub permissions: String,
 }
 
 /// A door that listens.
@@ -193,12 +197,15 @@ impl Shared {
 
     async fn forward(&self, parts: &http::request::Parts, body: Incoming) -> Result<Response<Body>, page::Refusal> {
         let discover = &self.behind.discover;
+        if parts.method == Method::CONNECT {
+            return Err(page::Refusal::tunnel());
+        }
         if let Some(answer) = self.door.let_in(parts, discover)? {
             return Ok(answer.map(Either::Left));
         }
         let upstream = &self.behind.upstream;
         let base = upstream.engine().dashboards_base();
-        let path = encoded_path(parts.uri.path()).map_err(page::Refusal::bad_path)?;
+        let path = encoded_path(parts.uri.path()).map_err(page::Refusal::bad_request)?;
         if path == "/" || path.is_empty() {
             return Ok(door::redirect(discover).map(Either::Left));
         }
@@ -212,6 +219,10 @@ impl Shared {
             Access::ReadWrite => {}
             Access::ReadOnly if read_only::reads(&parts.method, &segments, &query) => {}
             Access::ReadOnly => return Err(page::Refusal::read_only(&parts.method, &path)),
+        }
+        // Which of two would count is not said anywhere, and one of them would not be signed.
+        if parts.headers.get_all(header::CONTENT_TYPE).iter().count() > 1 {
+            return Err(page::Refusal::bad_request("Content-Type is there more than once".to_owned()));
         }
         let body = Limited::new(body, LARGEST_BODY_BYTES).collect().await.map_err(|_| page::Refusal::too_large())?;
         let headers = self.headers_to_send(&parts.headers);
@@ -230,16 +241,20 @@ impl Shared {
             }
             Way::Refused(why) => return Err(page::Refusal::ignored_parameters(&why)),
         };
+        if page::is_shown(&parts.headers)
+            && let Some(denied) = denied(&answer)
+        {
+            return Err(page::Refusal::denied(&denied, &self.behind.permissions));
+        }
         Ok(self.rewritten(answer).map(Either::Right))
     }
 
     async fn send(&self, outgoing: &Outgoing) -> Result<Response<SdkBody>, page::Refusal> {
         self.behind.upstream.send(outgoing).await.map_err(|why| match why {
-            NotForwarded::Credentials(error) => {
-                page::Refusal::credentials(&error, &self.behind.log_in, &self.behind.again)
-            }
+            NotForwarded::NoCredentials(error) => page::Refusal::no_credentials(&error, &self.behind),
+            NotForwarded::Untaken(why, error) => page::Refusal::untaken(why, &error, &self.behind),
             NotForwarded::Unreachable(error) => page::Refusal::unreachable(&error),
-            NotForwarded::Unsignable(error) => page::Refusal::bad_path(error.message),
+            NotForwarded::Unsignable(error) => page::Refusal::bad_request(error.message),
         })
     }
 
@@ -272,11 +287,8 @@ impl Shared {
         for name in BROWSER_ONLY {
             headers.remove(name);
         }
-        let ours: Vec<HeaderName> = headers
-            .keys()
-            .filter(|name| ["x-amz-", "sec-", "x-forwarded-"].iter().any(|begun| name.as_str().starts_with(begun)))
-            .cloned()
-            .collect();
+        let ours: Vec<HeaderName> =
+            headers.keys().filter(|name| is_not_for_the_domain(name.as_str())).cloned().collect();
         for name in ours {
             headers.remove(name);
         }
@@ -297,6 +309,9 @@ impl Shared {
         for name in open {
             headers.remove(name);
         }
+        // A browser would clear what other servers of 127.0.0.1 keep, and ask for a password that this door never takes.
+        headers.remove("clear-site-data");
+        headers.remove(header::WWW_AUTHENTICATE);
         headers.remove(header::STRICT_TRANSPORT_SECURITY);
         headers.remove(header::ALT_SVC);
         let upstream = &self.behind.upstream;
@@ -311,7 +326,9 @@ impl Shared {
         for cookie in set {
             headers.append(header::SET_COOKIE, cookie);
         }
-        headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("SAMEORIGIN"));
+        let says_deny = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"DENY");
+        let frames = if headers.get_all(header::X_FRAME_OPTIONS).iter().any(says_deny) { "DENY" } else { "SAMEORIGIN" };
+        headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static(frames));
         headers.insert("cross-origin-resource-policy", HeaderValue::from_static("same-origin"));
         parts.headers = headers;
         parts.version = http::Version::HTTP_11;
@@ -325,6 +342,20 @@ fn with_tenant(mut headers: HeaderMap, tenant: Option<String>) -> HeaderMap {
         headers.insert("securitytenant", tenant);
     }
     headers
+}
+
+/// Tells headers that only this door may set, that tell of the browser, or that would have the domain's side take the request
+/// for another one than was judged and signed.
+fn is_not_for_the_domain(name: &str) -> bool {
+    const ANOTHER_REQUEST: [&str; 6] = [
+        "x-http-method-override",
+        "x-http-method",
+        "x-method-override",
+        "x-original-url",
+        "x-rewrite-url",
+        "x-real-ip",
+    ];
+    ANOTHER_REQUEST.contains(&name) || ["x-amz-", "sec-", "x-forwarded"].iter().any(|begun| name.starts_with(begun))
 }
 
 /// Leaves out what belongs to one connection (RFC 9110 section 7.6.1).

@@ -800,8 +800,15 @@ fn forbidden(request: &Request, text: &str, domain_arn: &str) -> Refusal {
         )
     } else if low.contains("cluster_block") || low.contains("forbidden/") {
         error.hint("the domain blocks writes: its disk is nearly full, or it is short of memory")
-    } else if speaks_of_credentials(&low) {
-        error.hint("AWS does not take these credentials: log in again, and check AWS_PROFILE and this machine's clock")
+    } else if let Some(untaken) = untaken("", text) {
+        error.hint(match untaken {
+            Untaken::Clock => {
+                "set this machine's clock: AWS takes a signature for some minutes around its own time only"
+            }
+            Untaken::Expired | Untaken::Invalid => {
+                "AWS does not take these credentials: log in again, and check AWS_PROFILE and this machine's clock"
+            }
+        })
     } else {
         error.hint(format!(
             "allow {permission} on {domain_arn}/* to the caller, in its IAM policy or in the domain's access policy"
@@ -810,11 +817,47 @@ fn forbidden(request: &Request, text: &str, domain_arn: &str) -> Refusal {
     Refusal { cause: Cause::Forbidden, error }
 }
 
-/// Tells whether a 403, in lower case, is about the credentials or the signature and not about what they may do.
-fn speaks_of_credentials(low: &str) -> bool {
-    ["signature", "security token", "expired", "unrecognizedclient", "invalidclienttokenid"]
-        .iter()
-        .any(|word| low.contains(word))
+/// Why AWS does not take who signs, whatever that one may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Untaken {
+    /// The credentials have ended.
+    Expired,
+    /// They are not known, or the signature is not theirs.
+    Invalid,
+    /// The signature is of another time than AWS's: this machine's clock is wrong.
+    Clock,
+}
+
+/// Reads AWS's refusal of credentials or of a signature from the type of its error and from its text; `None` for any other
+/// one. Only AWS's own words count, from their begin: names and texts of a person's hold words such as `expired`, too.
+fn untaken(code: &str, text: &str) -> Option<Untaken> {
+    // As it comes in a header (`X:http://...`) and in a body (`aws#X`).
+    let code = code.split(':').next().unwrap_or_default();
+    let code = code.rsplit('#').next().unwrap_or_default().trim();
+    let begins = |words: &[&str]| words.iter().any(|words| text.starts_with(words));
+    // What is late comes under the code of a wrong signature, so that the text counts first.
+    if begins(&["Signature expired", "Signature not yet current"]) || code == "RequestTimeTooSkewed" {
+        return Some(Untaken::Clock);
+    }
+    if begins(&["The security token included in the request is expired"])
+        || ["ExpiredTokenException", "ExpiredToken"].contains(&code)
+    {
+        return Some(Untaken::Expired);
+    }
+    let is_invalid = begins(&[
+        "The security token included in the request is invalid",
+        "The request signature we calculated does not match",
+        "Missing Authentication Token",
+    ]) || [
+        "UnrecognizedClientException",
+        "InvalidClientTokenId",
+        "InvalidSignatureException",
+        "SignatureDoesNotMatch",
+        "MissingAuthenticationToken",
+        "MissingAuthenticationTokenException",
+    ]
+    .contains(&code);
+    is_invalid.then_some(Untaken::Invalid)
 }
 
 /// Returns code and text of an answer in JSON, in the words of the engine, of Dashboards or of AWS's front.
@@ -1028,6 +1071,33 @@ mod tests {
             inside.error.message,
             "GET /_index_template/logs: 403 security_exception: no permissions for [indices:admin/index_template/get] and User"
         );
+    }
+
+    #[test]
+    fn only_aws_s_own_words_are_about_the_credentials() {
+        for (code, text, why) in [
+            ("", "The security token included in the request is expired", Some(Untaken::Expired)),
+            ("ExpiredTokenException:http://internal.amazon.com/coral/", "gone", Some(Untaken::Expired)),
+            ("", "The security token included in the request is invalid.", Some(Untaken::Invalid)),
+            ("com.amazon.coral.service#UnrecognizedClientException", "", Some(Untaken::Invalid)),
+            (
+                "",
+                "The request signature we calculated does not match the signature you provided.",
+                Some(Untaken::Invalid),
+            ),
+            ("MissingAuthenticationToken", "x", Some(Untaken::Invalid)),
+            ("InvalidSignatureException", "Signature expired: 1 is now earlier than 2", Some(Untaken::Clock)),
+            ("", "Signature not yet current: 2 is still later than 1", Some(Untaken::Clock)),
+            ("", "no permission for saved object: signature expired sale", None),
+            ("AccessDeniedException", "User: expired is not authorized to perform: es:ESHttpGet", None),
+        ] {
+            assert_eq!(untaken(code, text), why, "{code} {text}");
+        }
+        let late = refusal(403, "application/json", r#"{"message":"Signature expired: 1 is now earlier than 2"}"#);
+        assert!(late.error.hints[0].starts_with("set this machine's clock"), "{:?}", late.error.hints);
+        let denied = r#"{"Message":"User: arn:aws:iam::1:user/expired is not authorized to perform: es:ESHttpGet"}"#;
+        let denied = refusal(403, "application/json", denied);
+        assert!(denied.error.hints[0].starts_with("allow es:ESHttpGet"), "{:?}", denied.error.hints);
     }
 
     #[test]

@@ -8,8 +8,8 @@ use super::prepare::Opened;
 use super::up::interrupt;
 use super::{mention, prepare, print};
 use crate::aws::Connection;
-use crate::cli::{self, Place, Talk};
-use crate::dashboards::{Access, Behind, Port, Proxy};
+use crate::cli::{self, Talk};
+use crate::dashboards::{Access, Behind, CredentialsFrom, Port, Proxy};
 use crate::error::{Exit, Result};
 use crate::located::Depth;
 use crate::opensearch::forward::Upstream;
@@ -47,8 +47,9 @@ pub(super) async fn run(args: cli::Dashboards, talk: Talk) -> Result<Exit> {
         discover: upstream.engine().discover(pattern),
         upstream,
         access: if read_only { Access::ReadOnly } else { Access::ReadWrite },
-        log_in: log_in(&place),
+        credentials: CredentialsFrom::find(place.profile.as_deref()).await,
         again: format!("ekk dashboards{} {word}", prepare::flags(&place)),
+        permissions: format!("ekk policy reader{} {word}", prepare::flags(&place)),
     };
     let port = port.map_or_else(|| Port::of_stack(&names.stack, &header.target), Port::Exactly);
     // Before anything is said, so that a Ctrl-C right after it ends it in order.
@@ -73,15 +74,6 @@ pub(super) async fn run(args: cli::Dashboards, talk: Talk) -> Result<Exit> {
     }
     proxy.serve(ended).await;
     Ok(Exit::Done)
-}
-
-/// What is run to get credentials again, as far as it is known where they come from.
-fn log_in(place: &Place) -> String {
-    let profile = place.profile.clone().or_else(|| std::env::var("AWS_PROFILE").ok()).filter(|name| !name.is_empty());
-    match profile {
-        Some(profile) => format!("aws sso login --profile {profile}"),
-        None => "aws sso login".to_owned(),
-    }
 }
 
 /// Opens the person's browser, where there is a screen to open one on. Others on this machine can see the command line, so

@@ -3,6 +3,9 @@
 
 use http::{HeaderMap, HeaderValue, header};
 
+/// What the door's own cookie is named behind its prefix.
+pub(super) const OWN: &str = "door";
+
 /// The cookies that a browser sent.
 pub(super) fn sent(headers: &HeaderMap) -> Vec<(&str, &str)> {
     headers
@@ -19,14 +22,14 @@ pub(super) fn to_domain(headers: &HeaderMap, prefix: &str) -> Option<HeaderValue
     let pairs: Vec<String> = sent(headers)
         .into_iter()
         .filter_map(|(name, value)| Some((name.strip_prefix(prefix)?, value)))
-        .filter(|(name, _)| *name != "door")
+        .filter(|(name, _)| *name != OWN)
         .map(|(name, value)| format!("{name}={value}"))
         .collect();
     if pairs.is_empty() { None } else { HeaderValue::from_str(&pairs.join("; ")).ok() }
 }
 
 /// The `Set-Cookie` headers for the browser: under the door's prefix, on its host, and without `Secure`, since loopback is
-/// plain HTTP.
+/// plain HTTP. One with the name of the door's own is left out: it would end the browser's way in.
 pub(super) fn from_domain(headers: &HeaderMap, prefix: &str, path_here: impl Fn(&str) -> String) -> Vec<HeaderValue> {
     let rewritten = |cookie: &str| {
         let mut attributes = cookie.split(';').map(str::trim);
@@ -52,7 +55,9 @@ pub(super) fn from_domain(headers: &HeaderMap, prefix: &str, path_here: impl Fn(
     headers
         .get_all(header::SET_COOKIE)
         .iter()
-        .filter_map(|value| HeaderValue::from_str(&rewritten(value.to_str().ok()?)).ok())
+        .filter_map(|value| value.to_str().ok())
+        .filter(|cookie| cookie.split([';', '=']).next().is_none_or(|name| name.trim() != OWN))
+        .filter_map(|cookie| HeaderValue::from_str(&rewritten(cookie)).ok())
         .collect()
 }
 
@@ -76,6 +81,9 @@ mod tests {
             "security=Fe26.2**; Domain=logs.example.com; Path=/base/_dashboards; Secure; HttpOnly; SameSite=None";
         headers.append("set-cookie", HeaderValue::from_static(cookie));
         headers.append("set-cookie", HeaderValue::from_static("plain=1"));
+        for own in ["door=x; Path=/", " door = x", "door"] {
+            headers.append("set-cookie", HeaderValue::from_str(own).expect("a header"));
+        }
         let path = |path: &str| path.strip_prefix("/base").unwrap_or(path).to_owned();
         assert_eq!(
             from_domain(&headers, "ekk-20123-", path),

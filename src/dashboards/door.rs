@@ -4,7 +4,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
-use ekk_emulator::loopback;
+use ekk_emulator::loopback::{self, Stranger};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use http_body_util::Full;
@@ -53,13 +53,18 @@ impl Door {
     }
 
     fn cookie_name(&self) -> String {
-        format!("{}door", self.prefix())
+        format!("{}{}", self.prefix(), cookies::OWN)
     }
 
     /// Returns the answer to who shows the secret, `None` for who has been let in before.
     pub(super) fn let_in(&self, parts: &Parts, discover: &str) -> Result<Option<Response<Full<Bytes>>>, Refusal> {
         if let Some(stranger) = loopback::stranger(&parts.method, &parts.headers) {
             return Err(Refusal::stranger(stranger));
+        }
+        // A target with a host of its own goes before `Host` (RFC 9112 section 3.2.2), so that it must be the same.
+        let host = parts.headers.get(header::HOST).map(HeaderValue::as_bytes);
+        if parts.uri.authority().is_some_and(|named| host != Some(named.as_str().as_bytes())) {
+            return Err(Refusal::stranger(Stranger::Host));
         }
         if parts.uri.path() == "/"
             && let Some((_, token)) =
@@ -170,6 +175,11 @@ mod tests {
         let other = format!("ekk-20124-door={}", door.session);
         assert_eq!(refused(parts("/_dashboards/", &[HOST, ("cookie", &other)])), 403);
         assert_eq!(refused(parts(path(&door.address()), &[("host", "rebound.example.com")])), 403);
+        let token = path(&door.address()).to_owned();
+        for authority in ["rebound.example.com", "127.0.0.1:1", "x@127.0.0.1:20123"] {
+            assert_eq!(refused(parts(&format!("http://{authority}{token}"), &[HOST])), 403, "{authority}");
+        }
+        assert!(door.let_in(&parts(&format!("http://127.0.0.1:20123{token}"), &[HOST]), "/").is_ok());
     }
 
     #[test]

@@ -6,7 +6,10 @@ use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use http_body_util::Full;
 use serde_json::json;
 
+use super::{Behind, CredentialsFrom};
 use crate::error::Error;
+use crate::opensearch::Untaken;
+use crate::opensearch::forward::Denied;
 
 /// Why something is not handed on.
 #[derive(Clone, Debug)]
@@ -60,7 +63,12 @@ impl Refusal {
         )
     }
 
-    pub(super) fn bad_path(why: String) -> Self {
+    pub(super) fn tunnel() -> Self {
+        let line = "This is a server and no proxy for other addresses: it opens no tunnel.".to_owned();
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "Not handed on", vec![line])
+    }
+
+    pub(super) fn bad_request(why: String) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "Not handed on", vec![why])
     }
 
@@ -103,26 +111,93 @@ impl Refusal {
         )
     }
 
-    /// The page that says what to run. 403 and not 401, which the pages of Dashboards take for the end of a login of theirs.
-    pub(super) fn credentials(error: &Error, log_in: &str, again: &str) -> Self {
+    /// 403 and not 401, here and below, which the pages of Dashboards take for the end of a login of theirs.
+    pub(super) fn no_credentials(error: &Error, behind: &Behind) -> Self {
+        // The SDK's own words for a login that has ended.
         let title = if error.message.to_lowercase().contains("expired") {
             "The AWS credentials have expired"
         } else {
-            "AWS does not take the credentials"
+            "There are no AWS credentials"
         };
-        let mut lines = vec![error.message.clone()];
-        if std::env::var_os("AWS_ACCESS_KEY_ID").is_some_and(|key| !key.is_empty()) {
-            lines.push(format!(
-                "They come from the environment of the command that serves this page: set new ones in a terminal, end it \
-                 with Ctrl-C, and start it again: `{again}`."
-            ));
-        } else {
-            lines.push(
-                "Log in again in a terminal, then reload this page; `ekk dashboards` goes on with them.".to_owned(),
-            );
+        Self::credentials(title, error, behind)
+    }
+
+    pub(super) fn untaken(why: Untaken, error: &Error, behind: &Behind) -> Self {
+        match why {
+            Untaken::Expired => Self::credentials("The AWS credentials have expired", error, behind),
+            Untaken::Invalid => Self::credentials("AWS does not take the credentials", error, behind),
+            Untaken::Clock => Self::new(
+                StatusCode::FORBIDDEN,
+                "This machine's clock is wrong",
+                vec![
+                    error.message.clone(),
+                    "AWS takes a signature for some minutes around its own time only. The credentials are not at fault: set \
+                     the clock of the machine that `ekk dashboards` runs on, best by its time synchronisation, then reload \
+                     this page."
+                        .to_owned(),
+                ],
+            ),
         }
-        let mut refusal = Self::new(StatusCode::FORBIDDEN, title, lines);
-        refusal.command = Some(log_in.to_owned());
+    }
+
+    /// Says what to do, by where the credentials come from.
+    fn credentials(title: &str, error: &Error, behind: &Behind) -> Self {
+        let again = &behind.again;
+        let (line, command) = match &behind.credentials {
+            CredentialsFrom::Environment => (
+                "They come from the environment of the command that serves this page, which cannot get others: set new ones \
+                 in a terminal, end it with Ctrl-C, and start it again there."
+                    .to_owned(),
+                Some(again.clone()),
+            ),
+            CredentialsFrom::SingleSignOn(profile) => (
+                "Log in again in a terminal, then reload this page; `ekk dashboards` goes on with them.".to_owned(),
+                Some(match profile.as_str() {
+                    "default" => "aws sso login".to_owned(),
+                    profile => format!("aws sso login --profile {profile}"),
+                }),
+            ),
+            CredentialsFrom::Program(profile) => (
+                format!(
+                    "They come from the program that `credential_process` of the profile {profile} names: have it give new \
+                     ones, then reload this page."
+                ),
+                None,
+            ),
+            CredentialsFrom::Keys(profile) => (
+                format!(
+                    "They are keys that stand in the AWS configuration, profile {profile}: put valid ones in their place, \
+                     then reload this page; `ekk dashboards` goes on with them."
+                ),
+                None,
+            ),
+            CredentialsFrom::Elsewhere => (
+                "No variables, keys or login were there when `ekk dashboards` started. Get credentials in a terminal \
+                 (`aws configure sso`, AWS_PROFILE, or a role of this machine), end it with Ctrl-C, and start it again there."
+                    .to_owned(),
+                Some(again.clone()),
+            ),
+        };
+        let mut refusal = Self::new(StatusCode::FORBIDDEN, title, vec![error.message.clone(), line]);
+        refusal.command = command;
+        refusal
+    }
+
+    /// AWS knows the caller, and the caller may not.
+    pub(super) fn denied(denied: &Denied, permissions: &str) -> Self {
+        let Denied { action, text } = denied;
+        let mut refusal = Self::new(
+            StatusCode::FORBIDDEN,
+            "A permission is missing",
+            vec![
+                text.clone(),
+                format!(
+                    "Your credentials lack {action} on this domain. Both your own IAM policy and the domain's access policy \
+                     must let it pass; the command prints what who looks at Dashboards needs, for whoever gives permissions."
+                ),
+            ],
+        );
+        refusal.command = Some(permissions.to_owned());
         refusal
     }
 
@@ -134,13 +209,8 @@ impl Refusal {
 
     /// Words it for who asked: a page where the browser shows it, JSON where a script asked.
     pub(super) fn answer(&self, asked: &HeaderMap) -> Response<Full<Bytes>> {
-        let text = |name: &str| asked.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let is_shown = match text("sec-fetch-dest") {
-            "" => text("accept").contains("text/html"),
-            target => target == "document",
-        };
         let (media_type, body) =
-            if is_shown { ("text/html; charset=utf-8", self.page()) } else { ("application/json", self.json()) };
+            if is_shown(asked) { ("text/html; charset=utf-8", self.page()) } else { ("application/json", self.json()) };
         let mut answer = Response::new(Full::new(Bytes::from(body)));
         *answer.status_mut() = self.status;
         for (name, value) in [
@@ -190,6 +260,15 @@ impl Refusal {
     }
 }
 
+/// Tells whether the browser shows the answer as a page.
+pub(super) fn is_shown(asked: &HeaderMap) -> bool {
+    let text = |name: &str| asked.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    match text("sec-fetch-dest") {
+        "" => text("accept").contains("text/html"),
+        target => target == "document",
+    }
+}
+
 const STYLE: &str = "html{font:16px/1.5 system-ui,sans-serif}main{max-width:44rem;margin:12vh auto;padding:0 1.5rem}\
 h1{font-size:1.5rem}p{overflow-wrap:anywhere}pre{padding:.8rem 1rem;border:1px solid GrayText;border-radius:6px;\
 white-space:pre-wrap}footer{margin-top:3rem;font-size:.85rem;color:GrayText}";
@@ -204,14 +283,18 @@ mod tests {
 
     #[test]
     fn nothing_that_aws_or_an_address_says_becomes_markup() {
-        let error = Error::failed("expired <script>alert('1')</script> & \"more\"");
-        let page = Refusal::credentials(&error, "aws sso login --profile '<b>'", "ekk dashboards").page();
-        assert!(page.contains("<title>The AWS credentials have expired · ekk dashboards</title>"), "{page}");
+        let denied = Denied {
+            action: "es:<i>".to_owned(),
+            text: "User: <script>alert('1')</script> & \"more\" is not authorized to perform: es:<i>".to_owned(),
+        };
+        let page = Refusal::denied(&denied, "ekk policy reader '<b>'").page();
+        assert!(page.contains("<title>A permission is missing · ekk dashboards</title>"), "{page}");
         assert!(
-            page.contains("expired &lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt; &amp; &quot;more&quot;"),
+            page.contains("User: &lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt; &amp; &quot;more&quot; is not"),
             "{page}"
         );
-        assert!(page.contains("<pre>aws sso login --profile &#39;&lt;b&gt;&#39;</pre>"), "{page}");
+        assert!(page.contains("lack es:&lt;i&gt; on this domain"), "{page}");
+        assert!(page.contains("<pre>ekk policy reader &#39;&lt;b&gt;&#39;</pre>"), "{page}");
         let page = Refusal::elsewhere("/<img>", "/x\"y").page();
         assert!(page.contains("/&lt;img&gt; is not below") && page.contains("href=\"/x&quot;y\""), "{page}");
     }

@@ -2,7 +2,9 @@
 //! but whether AWS took the credentials.
 
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
@@ -18,10 +20,12 @@ use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_types::timeout::TimeoutConfig;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response, StatusCode, header};
-use http_body_util::{BodyExt as _, Limited};
+use http_body_util::BodyExt as _;
+use hyper::body::{Body, Frame};
+use serde_json::Value;
 use tokio::sync::Mutex;
 
-use super::{DataPlane, Engine, Origin, Signed, page, speaks_of_credentials, told};
+use super::{DataPlane, Engine, Origin, Signed, Untaken, page, told, untaken};
 use crate::aws::{Aws, Connection, Session, causes};
 use crate::error::{Error, Result};
 use crate::wait::{Deadline, Progress, Waiting};
@@ -30,7 +34,7 @@ use crate::wait::{Deadline, Progress, Waiting};
 /// using Dashboards).
 const ANSWER_BEGINS_WITHIN: Duration = Duration::from_secs(310);
 
-/// Longer texts of a refusal are none that speak of credentials.
+/// Longer texts of a refusal are none of AWS's own.
 const LONGEST_REFUSAL_BYTES: usize = 64 << 10;
 
 /// A domain to which requests are handed on.
@@ -61,8 +65,10 @@ pub struct Outgoing {
 /// Why there is no answer of the domain's to hand on.
 #[derive(Clone, Debug)]
 pub enum NotForwarded {
-    /// There are no credentials, or AWS does not take them.
-    Credentials(Error),
+    /// There are no credentials.
+    NoCredentials(Error),
+    /// AWS does not take the credentials or the signature; the error holds AWS's words.
+    Untaken(Untaken, Error),
     /// No connection, or no answer in time.
     Unreachable(Error),
     /// The request cannot be signed.
@@ -111,19 +117,22 @@ impl Upstream {
     /// # Errors
     /// Fails as [`NotForwarded`] says; whatever the domain answers else is no error.
     pub async fn send(&self, outgoing: &Outgoing) -> Result<Response<SdkBody>, NotForwarded> {
-        let mut session = Arc::clone(&*self.session.lock().await);
-        let mut trouble = match self.try_with(&session, outgoing).await? {
-            Ok(answer) => return Ok(answer),
+        let session = Arc::clone(&*self.session.lock().await);
+        let trouble = match self.try_with(&session, outgoing).await {
             Err(trouble) => trouble,
+            answer @ Ok(_) => return answer,
         };
-        if let Some(renewed) = self.log_in_again(&session).await {
-            session = renewed;
-            trouble = match self.try_with(&session, outgoing).await? {
-                Ok(answer) => return Ok(answer),
-                Err(trouble) => trouble,
-            };
+        match &trouble {
+            NotForwarded::NoCredentials(_) | NotForwarded::Untaken(Untaken::Expired | Untaken::Invalid, _) => {}
+            // Other credentials change nothing about these.
+            NotForwarded::Untaken(Untaken::Clock, _) | NotForwarded::Unreachable(_) | NotForwarded::Unsignable(_) => {
+                return Err(trouble);
+            }
         }
-        Err(NotForwarded::Credentials(trouble))
+        match self.log_in_again(&session).await {
+            Some(renewed) => self.try_with(&renewed, outgoing).await,
+            None => Err(trouble),
+        }
     }
 
     /// Returns a session that may have other credentials than the one that was refused.
@@ -136,33 +145,31 @@ impl Upstream {
         Some(Arc::clone(&session))
     }
 
-    async fn try_with(
-        &self,
-        session: &Session,
-        outgoing: &Outgoing,
-    ) -> Result<Result<Response<SdkBody>, Error>, NotForwarded> {
-        let credentials = match session.credentials().await {
-            Ok(credentials) => credentials,
-            Err(error) => return Ok(Err(error)),
-        };
+    async fn try_with(&self, session: &Session, outgoing: &Outgoing) -> Result<Response<SdkBody>, NotForwarded> {
+        let credentials = session.credentials().await.map_err(NotForwarded::NoCredentials)?;
         let request = outgoing.signed(&self.origin, &session.aws.region, credentials, SystemTime::now());
         let request =
             request.map_err(|why| NotForwarded::Unsignable(Error::failed(format!("{outgoing}: not signed: {why}"))))?;
         let answer = self.exchange(session, request).await.map_err(|why| {
             let message = format!("{outgoing}: domain {} does not answer: {why}", self.domain);
-            let error = Error::failed(message)
-                .hint("check the network and HTTPS_PROXY; a domain in a VPC answers from inside that VPC only");
-            NotForwarded::Unreachable(error)
+            NotForwarded::Unreachable(Error::failed(message).hint(match &self.connection.local {
+                Some(address) => format!("the local AWS at {address} does not run: `ekk local` starts it again"),
+                None => {
+                    "check the network and HTTPS_PROXY; a domain in a VPC answers from inside that VPC only".to_owned()
+                }
+            }))
         })?;
         let answer = answer.try_into_http1x().map_err(|why| {
             NotForwarded::Unreachable(Error::failed(format!("{outgoing}: not an answer of HTTP: {why}")))
         })?;
-        refused_credentials(answer).await.map_err(|why| {
-            NotForwarded::Unreachable(Error::failed(format!(
-                "{outgoing}: the answer of {} broke off: {why}",
-                self.domain
-            )))
-        })
+        let answer = with_short_refusal(answer).await.map_err(|why| {
+            let message = format!("{outgoing}: the answer of {} broke off: {why}", self.domain);
+            NotForwarded::Unreachable(Error::failed(message))
+        })?;
+        match refused_credentials(&answer) {
+            Some((why, text)) => Err(NotForwarded::Untaken(why, Error::failed(text))),
+            None => Ok(answer),
+        }
     }
 
     async fn exchange(&self, session: &Session, request: HttpRequest) -> Result<HttpResponse, String> {
@@ -195,24 +202,88 @@ async fn fresh(connection: &Connection, like: &Session) -> Result<Session> {
     Ok(Session::new(Aws::connect(connection).await?, waiting))
 }
 
-/// Tells whether a 403 is AWS's refusal of the credentials, and in which words. Any other answer comes back whole.
-async fn refused_credentials(
+/// Reads the body of a 403 that may be AWS's own, so that it can be judged; a longer one goes on streaming from its begin.
+async fn with_short_refusal(
     answer: Response<SdkBody>,
-) -> Result<Result<Response<SdkBody>, Error>, Box<dyn std::error::Error + Send + Sync>> {
+) -> Result<Response<SdkBody>, Box<dyn std::error::Error + Send + Sync>> {
     if answer.status() != StatusCode::FORBIDDEN || answer.headers().contains_key(header::CONTENT_ENCODING) {
-        return Ok(Ok(answer));
+        return Ok(answer);
     }
-    let (parts, body) = answer.into_parts();
-    let body = Limited::new(body, LONGEST_REFUSAL_BYTES).collect().await?.to_bytes();
-    let text = match serde_json::from_slice(&body) {
-        Ok(json) => told(&json),
-        Err(_) => page(&body),
-    };
-    let code = parts.headers.get("x-amzn-errortype").and_then(|code| code.to_str().ok()).unwrap_or_default();
-    if speaks_of_credentials(&text.to_lowercase()) || speaks_of_credentials(&code.to_lowercase()) {
-        return Ok(Err(Error::failed(text)));
+    let (parts, mut body) = answer.into_parts();
+    let mut begin = Vec::new();
+    while let Some(frame) = body.frame().await {
+        if let Ok(data) = frame?.into_data() {
+            begin.extend_from_slice(&data);
+        }
+        if begin.len() > LONGEST_REFUSAL_BYTES {
+            let whole = Resumed { begin: Some(Bytes::from(begin)), rest: body };
+            return Ok(Response::from_parts(parts, SdkBody::from_body_1_x(whole)));
+        }
     }
-    Ok(Ok(Response::from_parts(parts, SdkBody::from(body))))
+    Ok(Response::from_parts(parts, SdkBody::from(Bytes::from(begin))))
+}
+
+/// A body whose begin was read before.
+struct Resumed {
+    begin: Option<Bytes>,
+    rest: SdkBody,
+}
+
+impl Body for Resumed {
+    type Data = Bytes;
+    type Error = aws_smithy_types::body::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        match self.begin.take() {
+            Some(begin) => Poll::Ready(Some(Ok(Frame::data(begin)))),
+            None => Pin::new(&mut self.rest).poll_frame(context),
+        }
+    }
+}
+
+/// What a 403 of AWS's own front says, as the type of its error and its text. `None` where Dashboards or the engine wrote it,
+/// and for an answer that was not read.
+fn told_by_aws(answer: &Response<SdkBody>) -> Option<(&str, String)> {
+    if answer.status() != StatusCode::FORBIDDEN {
+        return None;
+    }
+    let body = answer.body().bytes()?;
+    let code = answer.headers().get("x-amzn-errortype").and_then(|code| code.to_str().ok()).unwrap_or_default();
+    match serde_json::from_slice::<Value>(body) {
+        // `statusCode` and `error` are of Dashboards, `error` and `status` of the engine.
+        Ok(json) if ["statusCode", "error", "status"].iter().any(|key| json.get(key).is_some()) => None,
+        Ok(json) => Some((code, told(&json))),
+        // Without its type a text of AWS's cannot be told from a page of anybody's.
+        Err(_) if code.is_empty() => None,
+        Err(_) => Some((code, page(body))),
+    }
+}
+
+/// Tells whether an answer is AWS's refusal of the credentials, and in which words.
+fn refused_credentials(answer: &Response<SdkBody>) -> Option<(Untaken, String)> {
+    let (code, text) = told_by_aws(answer)?;
+    Some((untaken(code, &text)?, text))
+}
+
+/// A refusal of a caller whom AWS knows, and who may not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Denied {
+    /// What is not allowed, such as `es:ESHttpGet`.
+    pub action: String,
+    /// AWS's words.
+    pub text: String,
+}
+
+/// Tells whether an answer is AWS's refusal by IAM or by the domain's access policy.
+#[must_use]
+pub fn denied(answer: &Response<SdkBody>) -> Option<Denied> {
+    let (_, text) = told_by_aws(answer)?;
+    let (_, rest) = text.split_once("is not authorized to perform: ")?;
+    let action = rest.split_whitespace().next()?.trim_end_matches(['.', ',', ';']).to_owned();
+    Some(Denied { action, text })
 }
 
 impl Outgoing {

@@ -146,7 +146,8 @@ fn credentials_that_were_renewed_are_taken_and_expired_ones_are_told() {
     let (status, told) = page();
     assert_eq!(status, 403, "{told}");
     assert!(told.contains("<h1>The AWS credentials have expired</h1>"), "{told}");
-    assert!(told.contains("<pre>aws sso login --profile acme</pre>"), "{told}");
+    assert!(told.contains("keys that stand in the AWS configuration, profile acme"), "{told}");
+    assert!(!told.contains("aws sso login"), "{told}");
     log_in("AKIASECOND");
     assert_eq!(page().0, 200);
     let keys: Vec<String> = arrived(&account)
@@ -156,6 +157,24 @@ fn credentials_that_were_renewed_are_taken_and_expired_ones_are_told() {
         })
         .collect();
     assert_eq!(keys, ["AKIAFIRST", "AKIAFIRST", "AKIAEXPIRED", "AKIAEXPIRED", "AKIASECOND"]);
+    open.end(&account, Signal::SIGINT).with(0);
+}
+
+/// A process cannot get other variables, so a login would change nothing.
+#[test]
+fn expired_credentials_of_variables_ask_for_another_start() {
+    let account = Account::instant();
+    account.bring_up("stack: logs\n");
+    let open = Open::start(&account, &[]);
+    let message = "The security token included in the request is expired".to_owned();
+    let expired = Effect::Error { status: 403, code: "ExpiredTokenException".to_owned(), message };
+    account.control.fault(Fault::on(Service::Domain, "ESHttpGet", expired).first(2));
+    let (status, told) = open.ask("GET", "/_dashboards/app/discover", "accept: text/html\r\n", "");
+    assert_eq!(status, 403, "{told}");
+    assert!(told.contains("<h1>The AWS credentials have expired</h1>"), "{told}");
+    assert!(told.contains("They come from the environment"), "{told}");
+    assert!(told.contains("<pre>ekk dashboards ekk.yaml</pre>"), "{told}");
+    assert!(!told.contains("aws sso login"), "{told}");
     open.end(&account, Signal::SIGINT).with(0);
 }
 

@@ -8,7 +8,7 @@ mod stand_in;
 use std::sync::Arc;
 
 use ekk::aws::Connection;
-use ekk::dashboards::{Access, Behind, Port, Proxy};
+use ekk::dashboards::{Access, Behind, CredentialsFrom, Port, Proxy};
 use ekk::opensearch::forward::Upstream;
 use ekk::opensearch::{DataPlane, Reach};
 use stand_in::{Answer, Came, Fate, StandIn, names};
@@ -81,8 +81,9 @@ async fn proxy(stand_in: &StandIn, access: Access, port: Port) -> Proxy {
         discover: upstream.engine().discover(Some("ekk-logs")),
         upstream,
         access,
-        log_in: "aws sso login --profile acme".to_owned(),
+        credentials: CredentialsFrom::SingleSignOn("acme".to_owned()),
         again: "ekk dashboards logs".to_owned(),
+        permissions: "ekk policy reader logs".to_owned(),
     };
     Proxy::listen(behind, port).await.expect("a port")
 }
@@ -99,6 +100,11 @@ async fn what_a_browser_asks_arrives_signed_and_without_what_is_the_browser_s_ow
         ("authorization", "Basic eDp5"),
         ("x-amz-security-token", "stolen"),
         ("x-forwarded-for", "1.2.3.4"),
+        ("x-forwarded-host", "elsewhere"),
+        ("x-real-ip", "1.2.3.4"),
+        ("x-original-url", "/_search"),
+        ("x-rewrite-url", "/_search"),
+        ("x-http-method-override", "DELETE"),
         ("sec-fetch-site", "same-origin"),
         ("connection", "close, x-hop"),
         ("x-hop", "1"),
@@ -128,9 +134,21 @@ async fn what_a_browser_asks_arrives_signed_and_without_what_is_the_browser_s_ow
     for came in &arrived {
         let whole = Came { path: format!("{DOMAIN}{}", came.path), ..came.clone() };
         signature::check(&whole, "eu-west-1");
-        for name in
-            ["referer", "origin", "cookie", "x-amz-security-token", "x-forwarded-for", "sec-fetch-site", "x-hop", "te"]
-        {
+        for name in [
+            "referer",
+            "origin",
+            "cookie",
+            "x-amz-security-token",
+            "x-forwarded-for",
+            "x-forwarded-host",
+            "x-real-ip",
+            "x-original-url",
+            "x-rewrite-url",
+            "x-http-method-override",
+            "sec-fetch-site",
+            "x-hop",
+            "te",
+        ] {
             assert_eq!(came.header(name), None, "{name} of {}", came.path);
         }
     }
@@ -148,6 +166,9 @@ async fn an_answer_comes_back_as_it_is_but_for_what_names_the_domain() {
             ("location", format!("http://{host}{DOMAIN}/_dashboards/app/home?x=1#/y")),
             ("set-cookie", format!("security=a=b; Path={DOMAIN}/_dashboards; Domain={host}; Secure; HttpOnly")),
             ("set-cookie", "other=2".to_owned()),
+            ("set-cookie", "door=x; Path=/".to_owned()),
+            ("clear-site-data", "\"*\"".to_owned()),
+            ("www-authenticate", "Basic".to_owned()),
             ("strict-transport-security", "max-age=9".to_owned()),
             ("access-control-allow-origin", "*".to_owned()),
             ("keep-alive", "timeout=5".to_owned()),
@@ -169,12 +190,45 @@ async fn an_answer_comes_back_as_it_is_but_for_what_names_the_domain() {
         (heard.all("x-frame-options"), heard.all("cross-origin-resource-policy")),
         (vec!["SAMEORIGIN"], vec!["same-origin"])
     );
-    for name in ["strict-transport-security", "access-control-allow-origin", "keep-alive"] {
+    for name in [
+        "strict-transport-security",
+        "access-control-allow-origin",
+        "keep-alive",
+        "clear-site-data",
+        "www-authenticate",
+    ] {
         assert_eq!(heard.all(name), Vec::<&str>::new(), "{name}");
     }
     let cookies = format!("{prefix}security=a=b; jupyter=mine");
     site.browser.ask("GET", "/_dashboards/api/status", &[("cookie", &cookies)], "").await.with(302);
     assert_eq!(site.arrived()[1].header("cookie"), Some("security=a=b"));
+}
+
+#[tokio::test]
+async fn who_may_be_framed_by_nobody_stays_so() {
+    let site = Site::new(Access::ReadWrite, |_| {
+        let mut answer = Answer::json(200, "{}");
+        answer.headers = vec![("x-frame-options", "deny".to_owned())];
+        answer
+    })
+    .await;
+    let heard = site.browser.ask("GET", "/_dashboards/", &[], "").await.with(200);
+    assert_eq!(heard.all("x-frame-options"), ["DENY"]);
+}
+
+#[tokio::test]
+async fn a_target_with_a_host_of_its_own_and_a_tunnel_are_refused() {
+    let site = Site::new(Access::ReadWrite, fine).await;
+    let page = "/_dashboards/app/discover";
+    let foreign = format!("http://rebound.example.com:{}{page}", site.port);
+    site.browser.ask("GET", &foreign, &[], "").await.with(403);
+    site.browser.ask("CONNECT", "127.0.0.1:443", &[], "").await.with(405);
+    let two = [("content-type", "application/json"), ("content-type", "text/plain")];
+    site.browser.ask("POST", "/_dashboards/internal/search/opensearch", &two, "{}").await.with(400);
+    assert_eq!(site.lines(), Vec::<String>::new());
+    let own = format!("http://127.0.0.1:{}{page}", site.port);
+    site.browser.ask("GET", &own, &[], "").await.with(200);
+    assert_eq!(site.lines(), [format!("GET {page}")]);
 }
 
 #[tokio::test]
@@ -197,6 +251,8 @@ async fn nobody_is_let_in_without_the_secret_or_from_elsewhere() {
         vec![("origin", "null")],
         vec![("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "no-cors"), ("sec-fetch-dest", "image")],
         vec![("sec-fetch-site", "same-site"), ("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "iframe")],
+        vec![("sec-fetch-site", "Cross-Site")],
+        vec![("sec-fetch-site", "elsewhere")],
     ] {
         site.browser.ask("GET", page, &headers, "").await.with(403);
     }
@@ -242,6 +298,9 @@ async fn what_a_post_says_in_its_query_is_said_in_another_way_or_refused() {
     post("/_dashboards/api/saved_objects/_bulk_get?security_tenant=team", "[]").await.with(200);
     post("/_dashboards/api/console/proxy?path=logs-*%2F_search%3Fsize%3D1&method=POST", "{}").await.with(200);
     post("/_dashboards/api/console/proxy?path=_cat%2Findices&method=GET", "").await.with(200);
+    let of_a_tenant = "?overwrite=true&security_tenant=private";
+    post(&format!("/_dashboards/api/saved_objects/dashboard/there{of_a_tenant}"), object).await.with(200);
+    post("/_dashboards/api/saved_objects/dashboard/new?overwrite=1", object).await.with(400);
     let refused = post("/_dashboards/api/saved_objects/_import?overwrite=true", "").await.with(400);
     assert!(refused.text().contains("ignores the query parameters of signed POST requests"), "{}", refused.text());
     assert_eq!(
@@ -254,11 +313,16 @@ async fn what_a_post_says_in_its_query_is_said_in_another_way_or_refused() {
             "POST /_dashboards/api/saved_objects/_bulk_get",
             "GET /logs-%2A/_search?size=1",
             "GET /_cat/indices?pretty=true",
+            "POST /_dashboards/api/saved_objects/dashboard/there",
+            "PUT /_dashboards/api/saved_objects/dashboard/there",
         ]
     );
     let arrived = site.arrived();
     assert_eq!(String::from_utf8_lossy(&arrived[2].body), r#"{"attributes":{"title":"a"}}"#);
     assert_eq!(arrived[4].header("securitytenant"), Some("team"));
+    for written in &arrived[7..] {
+        assert_eq!(written.header("securitytenant"), Some("private"), "{}", written.method);
+    }
     for came in &arrived {
         signature::check(&Came { path: format!("{DOMAIN}{}", came.path), ..came.clone() }, "eu-west-1");
     }
@@ -274,6 +338,9 @@ async fn with_read_only_what_writes_never_arrives() {
         ("DELETE", pattern),
         ("POST", "/_dashboards/api/opensearch-dashboards/settings"),
         ("POST", "/_dashboards/api/console/proxy?path=logs&method=DELETE"),
+        ("POST", "/_dashboards/api/console/proxy?path=_dashboards%2Fgoto%2Fx&method=GET"),
+        ("POST", "/_dashboards/api/console/proxy?path=_dashboards%2Fapi%2Freporting%2FgenerateReport%2Fx&method=GET"),
+        ("POST", "/_dashboards/internal/search/sql"),
     ] {
         let refused = site.browser.ask(method, path, &[], "").await.with(403);
         assert!(refused.text().contains("--read-only"), "{}", refused.text());
@@ -309,10 +376,59 @@ async fn expired_credentials_are_read_anew_and_then_the_page_says_what_to_run() 
     let told: serde_json::Value = serde_json::from_slice(&told.body).expect("JSON");
     assert_eq!((&told["statusCode"], &told["error"]), (&403.into(), &"Forbidden".into()));
     assert!(told["message"].as_str().expect("text").ends_with("Run: aws sso login --profile acme"), "{told}");
-    // Another 403 is the domain's own, and comes through.
-    let denied = r#"{"Message":"User: x is not authorized to perform: es:ESHttpGet"}"#;
+}
+
+/// What another 403 says is not about the credentials, whichever words it holds: it comes once, and as it came.
+#[tokio::test]
+async fn another_403_comes_through_whole_and_is_asked_for_once() {
+    let long = format!(r#"{{"message":"{}"}}"#, "The security token included in the request is expired ".repeat(4000));
+    let answers = [
+        r#"{"Message":"User: x is not authorized to perform: es:ESHttpGet"}"#,
+        r#"{"statusCode":403,"error":"Forbidden","message":"no permission for saved object: signature expired sale"}"#,
+        r#"{"statusCode":403,"message":"The security token included in the request is expired"}"#,
+        r#"{"error":{"type":"security_exception","reason":"Signature expired"},"status":403}"#,
+        &long,
+    ];
+    let site = Site::new(Access::ReadWrite, fine).await;
+    for answer in answers {
+        site.stand_in.meet("GET", "/api/x", Fate::Answered(Answer::json(403, answer)));
+        let heard = site.browser.ask("GET", "/_dashboards/api/x", &[], "").await.with(403);
+        assert_eq!(heard.text(), answer);
+    }
+    assert_eq!(site.stand_in.came().iter().filter(|came| came.path.ends_with("/api/x")).count(), answers.len());
+}
+
+#[tokio::test]
+async fn a_wrong_clock_is_told_and_no_login_is_asked_for() {
+    let site = Site::new(Access::ReadWrite, fine).await;
+    let late = r#"{"message":"Signature expired: 20260101T000000Z is now earlier than 20260101T010000Z"}"#;
+    site.stand_in.meet("GET", "/app/discover", Fate::Answered(Answer::json(403, late)));
+    let page = "/_dashboards/app/discover";
+    let text = site.browser.ask("GET", page, &[("accept", "text/html")], "").await.with(403).text();
+    for part in ["<h1>This machine&#39;s clock is wrong</h1>", "20260101T010000Z", "set the clock of the machine"] {
+        assert!(text.contains(part), "{text}");
+    }
+    assert!(!text.contains("aws sso login"), "{text}");
+}
+
+#[tokio::test]
+async fn a_missing_permission_is_a_page_for_a_person_and_aws_s_own_words_for_a_script() {
+    let site = Site::new(Access::ReadWrite, fine).await;
+    let denied = r#"{"Message":"User: arn:aws:iam::1:user/a is not authorized to perform: es:ESHttpGet because x"}"#;
+    let page = "/_dashboards/app/discover";
     site.stand_in.meet("GET", "/app/discover", Fate::Answered(Answer::json(403, denied)));
-    assert_eq!(site.browser.ask("GET", page, &[], "").await.with(403).text(), denied);
+    let text = site.browser.ask("GET", page, &[("accept", "text/html")], "").await.with(403).text();
+    for part in [
+        "<h1>A permission is missing</h1>",
+        "User: arn:aws:iam::1:user/a is not authorized to perform: es:ESHttpGet because x",
+        "lack es:ESHttpGet on this domain",
+        "<pre>ekk policy reader logs</pre>",
+    ] {
+        assert!(text.contains(part), "{text}");
+    }
+    site.stand_in.meet("GET", "/app/discover", Fate::Answered(Answer::json(403, denied)));
+    let script = [("accept", "text/html"), ("sec-fetch-dest", "empty")];
+    assert_eq!(site.browser.ask("GET", page, &script, "").await.with(403).text(), denied);
 }
 
 #[tokio::test]
@@ -321,6 +437,8 @@ async fn a_domain_that_does_not_answer_is_said() {
     site.stand_in.meet("GET", "/api/status", Fate::AnswerLost);
     let heard = site.browser.ask("GET", "/_dashboards/api/status", &[("accept", "text/html")], "").await.with(502);
     assert!(heard.text().contains("The domain does not answer"), "{}", heard.text());
+    assert!(heard.text().contains("does not run: `ekk local` starts it again"), "{}", heard.text());
+    assert!(!heard.text().contains("VPC"), "{}", heard.text());
 }
 
 #[tokio::test]
