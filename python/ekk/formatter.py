@@ -29,6 +29,8 @@ _DEFAULT_FIELDS = ("asctime", "name", "levelname", "message")
 
 #: Fields that are written where a record has something for them, whether `fmt` names them or not.
 _WHERE_NEEDED = ("exc_info", "stack_info", "format_error")
+#: The attributes that they are made of.
+_NEEDS = ("exc_info", "exc_text", "stack_info")
 
 #: Names of the formatter's own that are no fields unless `fmt` names them.
 _NOT_WRITTEN = frozenset(["message", "asctime"])
@@ -175,7 +177,7 @@ class JsonFormatter(logging.Formatter):
         parts = []
         for name, prefix in self._prefixes:
             if name == "message":
-                value = _as_string(message, limits)
+                value = _encoded(message, limits) if type(message) is str else _as_string(message, limits)
             elif name == "asctime":
                 try:
                     value = _as_string(self.formatTime(record, self.datefmt), limits)
@@ -190,10 +192,11 @@ class JsonFormatter(logging.Formatter):
             else:
                 value = encode(merged[name] if name in merged else self._defaults.get(name), limits)
             parts.append(prefix + value)
-        for name in self._not_named:
-            found = self._where_needed(name, record, trouble, inside, limits)
-            if found is not None:
-                parts.append(f'"{name}":{found}')
+        if trouble or any(map(attributes.get, _NEEDS)):
+            for name in self._not_named:
+                found = self._where_needed(name, record, trouble, inside, limits)
+                if found is not None:
+                    parts.append(f'"{name}":{found}')
         size = 0
         for name, value in fields.items():
             parts.append(f"{_quote(name)}:{encode(value, limits)}")

@@ -76,11 +76,11 @@ class _Lane:
     """One of the two parts of the spool: this process's own, and what those that are no more have left."""
 
     def __init__(self) -> None:
-        #: A batch that waits while the other lane has its turn.
+        #: A batch that was refused and waits to be sent again, while the other lane may have its turns.
         self.held: _Batch | None = None
-        #: How often in a row it could not be read, and until when it is left alone therefore.
-        self.failures = 0
+        #: Until when this is left alone, and how often in a row it could not be read.
         self.not_before = 0.0
+        self.failures = 0
 
 
 class FirehoseHandler(logging.Handler):
@@ -603,7 +603,7 @@ class FirehoseHandler(logging.Handler):
     def _deliver(self, batch: _Batch, deadline: float | None) -> None:
         """Sends a batch until all of it is taken or given up. In order, and only what was not taken again.
 
-        One from the disk is left for a while when the other lane is due.
+        One from the disk is left for the time of a pause, and comes back.
         """
         while batch.records:
             head = batch.records[: batch.limit]
@@ -657,7 +657,7 @@ class FirehoseHandler(logging.Handler):
             batch.failures += 1
             if deadline is not None and time.monotonic() + pause >= deadline:
                 return
-            if not self._pause(pause, batch) or self._hold(batch):
+            if self._hold(batch, pause) or not self._pause(pause, batch):
                 return
         with self._changed:
             self._finish(batch)
@@ -700,18 +700,14 @@ class FirehoseHandler(logging.Handler):
                 batch.sources.append(source)
                 batch.records = batch.records + source.records
 
-    def _hold(self, batch: _Batch) -> bool:
-        """Leaves a batch from the disk where the other lane is due; returns whether it did."""
+    def _hold(self, batch: _Batch, seconds: float) -> bool:
+        """Leaves a batch from the disk for so long, in which the other lane has its turns; returns whether it did."""
         with self._changed:
             if not batch.sources or batch.is_abandoned:
                 return False
-            now = time.monotonic()
-            if batch.is_own and self._adopted_due() <= now:
-                self._own_lane.held, self._sending = batch, None
-            elif not batch.is_own and self._own_due() <= now:
-                self._adopted_lane.held, self._sending = batch, None
-            else:
-                return False
+            lane = self._own_lane if batch.is_own else self._adopted_lane
+            lane.held, self._sending = batch, None
+            lane.not_before = time.monotonic() + (min(seconds, 0.5) if self._is_closing else seconds)
             return True
 
     def _pause_after(self, failures: int, kind: Kind) -> float:
@@ -788,6 +784,8 @@ class FirehoseHandler(logging.Handler):
     def _begin_close(self) -> None:
         with self._changed:
             self._is_closing = True
+            # As every pause, this one is cut short.
+            self._own_lane.not_before = 0.0
             self._begin_flush()
 
     def _wait_until_settled(self, target: int, deadline: float) -> bool:

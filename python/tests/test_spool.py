@@ -334,6 +334,21 @@ def test_a_record_that_is_always_refused_does_not_hold_up_the_next_start(
     until(lambda: list(tmp_path.glob("*/*")) == [] or handler.counts().shown)
 
 
+def test_a_pause_of_what_an_earlier_process_left_holds_up_nothing_new(
+    make: Make, firehose: Firehose, tmp_path: Path
+) -> None:
+    leave(make, firehose, tmp_path, "bad")
+    firehose.set(refuse_text="bad")
+    before = len(firehose.calls())
+    handler = make(spool=str(tmp_path), backoff_seconds=30, backoff_max_seconds=30)
+    until(lambda: len(firehose.calls()) > before)
+    log(handler, "new")
+    assert handler.flush()
+    assert firehose.taken() == ["new"]
+    handler.close(0)
+    assert on_disk(tmp_path) == ["bad"]
+
+
 def test_an_outage_makes_nothing_of_the_spool_be_given_up(
     make: Make, firehose: Firehose, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
