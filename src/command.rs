@@ -101,11 +101,9 @@ fn tell(text: &str) {
 /// Fails when standard output is closed or full: a result that nobody got is a failure.
 fn print(text: &str) -> Result<(), Error> {
     let mut out = anstream::stdout();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        // Whoever read has gone, as `head` does once it has enough: no failure of what was done.
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        written => written.map_err(|error| Error::failed(format!("standard output: {error}"))),
-    }
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.flush())
+        .map_err(|error| Error::failed(format!("standard output: {error}")))
 }
 
 /// Writes JSON to standard output.
