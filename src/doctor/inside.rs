@@ -1,6 +1,6 @@
 //! What is wrong inside the domain: health, blocks, disks, mappings, and times that nobody sees.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{Cause, Commands, Finding, ago, is_absent, present, told};
 use crate::bytes::Bytes;
@@ -22,6 +22,8 @@ const DISK_NEAR_PERCENT: u64 = 80;
 const NEAR_PERCENT: u64 = 90;
 /// After this time without a record somebody wonders.
 const QUIET: SignedDuration = SignedDuration::from_hours(24);
+/// All zones' offsets but a few are whole half-hours.
+const HALF_AN_HOUR: SignedDuration = SignedDuration::from_mins(30);
 /// How far a shift may be from a zone's offset, and two shifts from each other, to be the same.
 const NEAR: SignedDuration = SignedDuration::from_mins(10);
 /// The farthest zone.
@@ -424,7 +426,7 @@ fn times(seen: &Seen, inside: &Inside, findings: &mut Vec<Finding>) -> bool {
         return true;
     }
     if let Ok(Backup::All { newest: _, arrivals }) = &seen.backup
-        && let Some(finding) = behind(seen, field, arrivals)
+        && let Some(finding) = behind(seen, field, arrivals, *newest)
     {
         findings.push(finding);
         return true;
@@ -434,9 +436,9 @@ fn times(seen: &Seen, inside: &Inside, findings: &mut Vec<Finding>) -> bool {
 
 const LOG_THE_ZONE: &str = "log the zone with the time: ekk.JsonFormatter does, or datefmt=\"%Y-%m-%dT%H:%M:%S%z\"";
 
-/// Old records that arrive late (a file that is put, a spool) are as far behind as they are old. Only a shift that is near
-/// a zone's, the same in all records of an object and in another object as well, is a wrong time.
-fn behind(seen: &Seen, field: &str, arrivals: &[Arrival]) -> Option<Finding> {
+/// Old records that arrive late (a file that is put, a spool) are as far behind as they are old. A wrong time is a shift that
+/// is near a zone's, the same in all records of an object, and in another object as well; or in all that there is to see.
+fn behind(seen: &Seen, field: &str, arrivals: &[Arrival], newest: Timestamp) -> Option<Finding> {
     let seconds = present(&seen.stream).map_or(300, |stream| stream.settings.backup.buffer.seconds);
     let buffer = SignedDuration::from_secs(i64::from(seconds));
     // A record waits between nothing and the whole buffer.
@@ -445,12 +447,14 @@ fn behind(seen: &Seen, field: &str, arrivals: &[Arrival]) -> Option<Finding> {
         let shift = written.duration_since(*newest) - buffer / 2;
         let is_one = newest.duration_since(*oldest) <= buffer + NEAR;
         let is_lately = seen.now.duration_since(*written) < QUIET;
-        (is_one && is_lately && is_near_a_zone(shift)).then_some(shift)
+        (is_one && is_lately && is_near_a_zone(shift, NEAR)).then_some(shift)
     };
-    let [first, others @ ..] = arrivals else { return None };
-    let first = shift(first)?;
+    let [last, others @ ..] = arrivals else { return None };
+    let first = shift(last)?;
     let repeats = others.iter().filter_map(shift).any(|other| (other - first).abs() <= NEAR);
-    if repeats {
+    // Nothing that is newer shows that the clocks of this stack's records are right.
+    let is_all = last.written.duration_since(newest) > HALF_AN_HOUR && is_near_a_zone(first, buffer / 2 + NEAR / 5);
+    if repeats || is_all {
         let says = format!("{field} lies {} before the arrival: Discover opens with the last 15 min", told(first));
         return Some(Finding::error(Cause::TimeBehind, says, LOG_THE_ZONE).with(zone(seen, -first)));
     }
@@ -461,11 +465,10 @@ fn behind(seen: &Seen, field: &str, arrivals: &[Arrival]) -> Option<Finding> {
 }
 
 /// All zones west of Greenwich are whole half-hours.
-fn is_near_a_zone(shift: SignedDuration) -> bool {
-    let half_hour = SignedDuration::from_mins(30);
-    let beyond = shift.as_secs().rem_euclid(half_hour.as_secs());
-    let from_the_nearest = beyond.min(half_hour.as_secs() - beyond);
-    (half_hour - NEAR..=FARTHEST_ZONE + NEAR).contains(&shift) && from_the_nearest <= NEAR.as_secs()
+fn is_near_a_zone(shift: SignedDuration, near: SignedDuration) -> bool {
+    let beyond = shift.as_secs().rem_euclid(HALF_AN_HOUR.as_secs());
+    let from_the_nearest = beyond.min(HALF_AN_HOUR.as_secs() - beyond);
+    (HALF_AN_HOUR - near..=FARTHEST_ZONE + near).contains(&shift) && from_the_nearest <= near.as_secs()
 }
 
 /// Python's own time is local and names no zone, so that it is read as UTC: then the shift is the machine's offset.

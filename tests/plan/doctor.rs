@@ -409,6 +409,10 @@ fn troubles() -> Vec<Trouble> {
             let (one, other) = ("2026-11-24T06:54:00Z", "2026-11-24T06:31:00Z");
             backed_up(seen, vec![arrival("2026-11-24T11:56:00Z", one), arrival("2026-11-24T11:36:00Z", other)]);
         }),
+        (Cause::TimeBehind, "in all that there is", |seen| {
+            times(seen).newest = Some(at("2026-11-24T06:54:00Z"));
+            backed_up(seen, vec![arrival("2026-11-24T11:56:00Z", "2026-11-24T06:54:00Z")]);
+        }),
         (Cause::TimeBehind, "in one object", |seen| {
             backed_up(seen, vec![arrival("2026-11-24T11:56:00Z", "2026-11-24T06:54:00Z")]);
         }),
