@@ -32,8 +32,11 @@ impl CredentialsFrom {
 
     async fn of(profile: Option<&str>, env: &Env, fs: &Fs) -> Self {
         let is_set = |name: &str| env.get(name).is_ok_and(|value| !value.trim().is_empty());
-        // The SDK takes the variables first, even where a profile is named.
-        if is_set("AWS_ACCESS_KEY_ID") && (is_set("AWS_SECRET_ACCESS_KEY") || is_set("SECRET_ACCESS_KEY")) {
+        // The variables count before AWS_PROFILE, and behind a profile that was named to the command (src/aws.rs).
+        if profile.is_none()
+            && is_set("AWS_ACCESS_KEY_ID")
+            && (is_set("AWS_SECRET_ACCESS_KEY") || is_set("SECRET_ACCESS_KEY"))
+        {
             return Self::Environment;
         }
         let chosen = profile.map(|name| Cow::Owned(name.to_owned()));
@@ -146,10 +149,12 @@ sso_region = eu-west-1
     }
 
     #[tokio::test]
-    async fn variables_win_over_a_profile_when_they_are_whole() {
+    async fn whole_variables_win_over_a_profile_but_not_over_one_that_was_named() {
         let key = ("AWS_ACCESS_KEY_ID", "A");
         let whole = [key, ("AWS_SECRET_ACCESS_KEY", "B")];
-        assert_eq!(found(Some("sso"), &whole).await, CredentialsFrom::Environment);
-        assert_eq!(found(Some("keys"), &[key]).await, CredentialsFrom::Keys("keys".to_owned()));
+        let sso = ("AWS_PROFILE", "sso");
+        assert_eq!(found(None, &[&whole[..], &[sso]].concat()).await, CredentialsFrom::Environment);
+        assert_eq!(found(None, &[key, sso]).await, CredentialsFrom::SingleSignOn("sso".to_owned()));
+        assert_eq!(found(Some("keys"), &whole).await, CredentialsFrom::Keys("keys".to_owned()));
     }
 }
