@@ -73,7 +73,7 @@ ROWS = [
         "Elasticsearch 7.10.2, OpenSearch 1.3.13, 2.19.1, 3.5.0",
         "the template is taken and read back equal; every date form of Python's logging is indexed and sorts by time; fields "
         "that clash cost no record but where text meets object; a record that cannot be parsed is refused alone; one node "
-        "stays green; search and bulk as ekk and Firehose send them. Some 300 answers an engine are compared with the "
+        "stays green; search and bulk as ekk and Firehose send them. Some 400 answers an engine are compared with the "
         "emulator's: status, and the fields that somebody reads",
         "a first value that is a mixed list (`[1, \"two\"]`) costs its record on every engine, and up to OpenSearch 3.1 so "
         "does a number that meets an object. What the emulator answers otherwise stands in `tests/engines/`, each with its "

@@ -1,5 +1,5 @@
 """Real engines alone, one after another: what `ekk` asks of an engine, what a stack's records are promised, and the
-emulator's answers to some 300 calls compared with the engine's own. The claims are in tests/engines/.
+emulator's answers to some 400 calls compared with the engine's own. The claims are in tests/engines/.
 """
 
 from __future__ import annotations
