@@ -177,11 +177,22 @@ fn times_that_lie_a_zone_behind_in_object_after_object_are_told() {
     let stack = Stack::instant("stack: logs\n");
     stack.put(&[record(-300)]);
     stack.pass(301);
-    assert_eq!(told(&stack), (0, vec!["warning time-behind".to_owned()]));
+    // It is all that there is.
+    assert_eq!(told(&stack), (1, vec!["error time-behind".to_owned()]));
     stack.pass(900);
     stack.put(&[record(-280)]);
     stack.pass(301);
     assert_eq!(told(&stack), (1, vec!["error time-behind".to_owned()]));
+}
+
+#[test]
+fn an_old_record_before_one_of_now_is_no_wrong_time() {
+    let stack = Stack::instant("stack: logs\n");
+    stack.put(&[record(-300)]);
+    stack.pass(301);
+    stack.put(&[record(0)]);
+    stack.pass(301);
+    assert_eq!(told(&stack), (0, Vec::new()));
 }
 
 #[test]
