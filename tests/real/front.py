@@ -112,15 +112,17 @@ def send(url: str, method: str, headers: list[tuple[str, str]], body: bytes) -> 
         connection.close()
 
 
-def signed(below: str, method: str, path: str, headers: list[tuple[str, str]], body: bytes) -> Answer:
-    """Asks the emulator, whose domain wants a signature of its own."""
+def signed(
+    below: str, method: str, path: str, headers: list[tuple[str, str]], body: bytes, region: str = REGION
+) -> Answer:
+    """Asks the emulator, whose domain wants a signature of its own and of its region."""
     unsigned = [
         (name, value) for name, value in headers
         if name.lower() not in {"authorization", "x-amz-date", "x-amz-content-sha256", "x-amz-security-token"}
     ]
     request = botocore.awsrequest.AWSRequest(method, f"{below}{path}", dict(unsigned), body)
     credentials = botocore.credentials.Credentials("front", "front")
-    botocore.auth.SigV4Auth(credentials, "es", REGION).add_auth(request)
+    botocore.auth.SigV4Auth(credentials, "es", region).add_auth(request)
     return send(f"{below}{path}", method, list(request.headers.items()), body)
 
 

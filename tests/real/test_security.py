@@ -135,7 +135,7 @@ class Front(front.Handler):
             if name.lower() not in front.OF_ONE_CONNECTION | {"authorization"}
         ]
         if self.path.startswith("/_dashboards"):
-            answer = front.signed(self.dashboards, self.command, self.path, headers, body)
+            answer = front.signed(self.dashboards, self.command, self.path, headers, body, region=conftest.REGION)
         else:
             assert self.headers["Authorization"].startswith("AWS4-HMAC-SHA256 "), "ekk signs what it sends"
             headers += [("Authorization", authorization) for authorization in self.authorization]
