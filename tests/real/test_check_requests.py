@@ -211,6 +211,7 @@ LIST = json_call("firehose", "ListDeliveryStreams", {})
         (answered(line("s3", "GET", "/b?location"), 200, '<LocationConstraint xmlns="x">eu-west-1</LocationConstraint>'), []),
         (answered(line("s3", "GET", "/b?location"), 200, '<LocationConstraint xmlns="x">mars</LocationConstraint>'), ["enum at LocationConstraint"]),
         (answered(line("s3", "HEAD", "/b"), 200, "", {"X-Amz-Bucket-Region": "eu-west-1"}), []),
+        (answered(line("s3", "GET", "/b?versions"), 200, '<ListVersionsResult xmlns="x"><Prefix>a&#x1;&#31;</Prefix></ListVersionsResult>'), []),
         (answered(line("s3", "HEAD", "/b"), 200, "", {"X-Amz-Colour": "red"}), ["unknown at x-amz-colour"]),
         (answered(DESCRIBE, 400, '{"__type":"ResourceNotFoundException"}'), []),
         (answered(DESCRIBE, 400, "{}"), ["required at code"]),
