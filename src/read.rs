@@ -9,12 +9,9 @@ use crate::resource::index_template::IndexTemplateSettings;
 use crate::resource::log_group::LogGroupSettings;
 use crate::resource::role::RoleSettings;
 use crate::resource::stream::StreamSettings;
-use crate::resource::{Manage, Read};
+use crate::resource::{Kind, Manage, Read};
 use crate::stack::{Live, Names, Strays};
 use crate::strays;
-
-/// Of so many kinds are the resources of a stack.
-const KINDS: usize = 7;
 
 /// Reads every resource of a stack, and what carries its tags and is named nowhere.
 ///
@@ -62,7 +59,7 @@ pub async fn as_far_as_seen(session: &Session, names: &Names) -> Result<(Live, O
     };
     match errors.len() {
         0 => Ok((live, None)),
-        KINDS => Err(all_of(errors)),
+        all if all == Kind::ALL.len() => Err(all_of(errors)),
         _ => Ok((live, Some(all_of(errors)))),
     }
 }

@@ -207,17 +207,14 @@ impl Records {
             Some(b'{') => match self.scan.go_on(&self.ahead[blank..]) {
                 Scanned::Ends(end) => match std::str::from_utf8(&self.ahead[blank..blank + end]) {
                     Ok(text) if serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok() => {
-                        match what_follows(&self.ahead[blank + end..]) {
+                        let comma = match what_follows(&self.ahead[blank + end..]) {
+                            Follows::NoText { comma } => Some(comma),
                             // A line that only begins with an object is a line.
-                            Follows::Text if !text.contains('\n') => {}
-                            Follows::Text => {
-                                self.ahead.drain(..blank);
-                                return Next::Step(self.record(end, 0));
-                            }
-                            Follows::NoText { comma } => {
-                                self.ahead.drain(..blank);
-                                return Next::Step(self.record(end, comma));
-                            }
+                            Follows::Text => text.contains('\n').then_some(0),
+                        };
+                        if let Some(comma) = comma {
+                            self.ahead.drain(..blank);
+                            return Next::Step(self.record(end, comma));
                         }
                     }
                     // It has the form of an object and is no JSON: its first line is text.

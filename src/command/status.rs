@@ -1,7 +1,6 @@
 //! `ekk status`: each resource as it is live, and, where there is a file, which settings differ from it.
 
 use std::ffi::OsStr;
-use std::path::PathBuf;
 
 use super::plan::{Asked, Wanted, local_page, make_as_far_as_seen};
 use super::prepare::{File, Opened};
@@ -27,8 +26,13 @@ use crate::stack::{Live, Names, Slot};
 /// Runs `ekk status`.
 pub(super) async fn run(args: cli::Status, talk: Talk) -> Result<Exit> {
     let cli::Status { stacks, place, output } = args;
-    let names: Vec<&str> = stacks.iter().filter_map(|stack| prepare::name_of(stack.as_os_str())).collect();
-    let in_files: Vec<&PathBuf> = stacks.iter().filter(|stack| prepare::name_of(stack.as_os_str()).is_none()).collect();
+    let (mut names, mut in_files) = (Vec::new(), Vec::new());
+    for stack in &stacks {
+        match prepare::name_of(stack.as_os_str()) {
+            Some(name) => names.push(name),
+            None => in_files.push(stack),
+        }
+    }
     // Without any argument there is a file all the same.
     let files = if in_files.is_empty() && !names.is_empty() { Vec::new() } else { prepare::load(&in_files)? };
     let local = prepare::place_of(&place, talk).await?;

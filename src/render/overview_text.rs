@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
+use super::status_text::host_of;
 use super::{BAD, BOLD, CHANGED, DIM, GOOD, Header};
 use crate::plan::FORMAT;
 
@@ -100,9 +101,7 @@ pub fn overview(stacks: &[StackOverview], header: &Header) -> String {
             places.push(format!("stream {stream} to index {index}, {rotation}"));
         }
         places.extend(stack.engine_version.clone().filter(|version| !version.is_empty()));
-        // As AWS gives it, without a scheme: as an address it would answer a browser 403.
-        let host = |endpoint: &String| endpoint.split_once("://").map_or(endpoint.clone(), |(_, host)| host.to_owned());
-        places.extend(stack.endpoint.as_ref().map(host));
+        places.extend(stack.endpoint.as_deref().map(|endpoint| host_of(endpoint).to_owned()));
         if stack.life == Life::Down && !stack.buckets.is_empty() {
             places.push(format!("bucket {} is kept", stack.buckets.join(", ")));
         }

@@ -99,15 +99,18 @@ pub fn status(status: &StackStatus, header: &Header) -> String {
         }
     }
     if let Some(endpoint) = &status.endpoint {
-        // As AWS gives it, without a scheme: as an address it would answer a browser 403.
-        let host = endpoint.split_once("://").map_or(endpoint.as_str(), |(_, host)| host);
-        let _ = writeln!(text, "  {DIM}endpoint{DIM:#}        {host}, signed requests only");
+        let _ = writeln!(text, "  {DIM}endpoint{DIM:#}        {}, signed requests only", host_of(endpoint));
     }
     if let Some(dashboards) = &status.dashboards {
         let _ = writeln!(text, "  {DIM}dashboards{DIM:#}      {dashboards}");
     }
     write_strays(&mut text, &status.strays);
     text
+}
+
+/// Returns an endpoint as AWS gives it, without a scheme: as an address it would answer a browser 403.
+pub(super) fn host_of(endpoint: &str) -> &str {
+    endpoint.split_once("://").map_or(endpoint, |(_, host)| host)
 }
 
 /// Renders the live state for a pull request's comment.
