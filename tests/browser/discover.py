@@ -22,6 +22,7 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 import urllib.error
 import urllib.request
 
@@ -430,8 +431,9 @@ def what_is_under_way(browser):
 
 def address_of_nothing(browser, address):
     """An address that names another pattern is told, and stays told while records are shown."""
+    # From another page, since the page that is open would take the new address in and put a right one in its place.
+    browser.open("about:blank")
     browser.open(address + "app/discover#/?_a=(index:'strange')&range=all")
-    browser.call("POST", "/refresh", {})
     until("the records are there", lambda: browser.count("tr.record") > 0)
     warning = "The address names an index pattern that is not here: strange"
     must(browser.text("#warning") == warning, browser.text("#warning"))
@@ -551,7 +553,10 @@ def main():
         except Failed as failure:
             if browser:
                 browser.picture("failed")
-            print(f"FAILED: the pages in a browser: {failure}")
+            # What did not hold may be an empty text, so where it was asked is told, too.
+            frames = traceback.extract_tb(failure.__traceback__)
+            line = [frame.lineno for frame in frames if frame.name not in ("must", "until", "found")][-1]
+            print(f"FAILED: the pages in a browser: {str(failure) or 'an empty text'} (discover.py, line {line})")
             return 1
         finally:
             if browser:
