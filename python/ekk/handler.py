@@ -178,9 +178,9 @@ class FirehoseHandler(logging.Handler):
         self._waiting_bytes = 0
         self._oldest = 0.0
         self._sending: _Batch | None = None
-        #: What is being shown and not yet settled; who ends the process takes over what the worker has not come to.
+        #: What is to be shown and not yet settled, and the threads that have a record of it in their hands.
         self._to_show: deque[bytes] = deque()
-        self._is_worker_showing = False
+        self._showing: list[int] = []
         #: What finalizers log on the thread that works here, which may be in the middle of the queue.
         self._from_worker: deque[bytes] = deque()
         self._is_spooling = False
@@ -855,24 +855,43 @@ class FirehoseHandler(logging.Handler):
         return trouble
 
     def _show_and_settle(self) -> None:
-        """Shows what is given up, each record settled once it stands there, whoever has begun with it."""
-        is_worker = self._worker is threading.current_thread()
+        """Shows what is given up, each record settled once it stands there.
+
+        Whoever has begun goes on, so that the order stays; others wait for it, since the end of the process would take
+        away what is in its hands, and take over when nothing was written for a second.
+        """
+        me = threading.get_ident()
         while True:
             with self._changed:
+                settled, deadline = self._settled, time.monotonic() + 1.0
+                # What is in this thread's own hands comes back: this is a signal handler then.
+                while any(thread != me for thread in self._showing) and time.monotonic() < deadline:
+                    self._changed.wait(deadline - time.monotonic())
+                    if self._settled != settled:
+                        settled, deadline = self._settled, time.monotonic() + 1.0
                 if not self._to_show:
-                    break
+                    return
                 line = self._to_show.popleft()
-                self._is_worker_showing = is_worker or self._is_worker_showing
-            self._show((line,))
-            with self._changed:
-                self._settled += 1
-                self._is_worker_showing = self._is_worker_showing and not is_worker
-                self._changed.notify_all()
-        with self._changed:
-            # The last one may be in the worker's hands, which the end of the process would take away.
-            deadline = time.monotonic() + 1.0
-            while self._is_worker_showing and not is_worker and self._has_worker() and time.monotonic() < deadline:
-                self._changed.wait(deadline - time.monotonic())
+                self._showing.append(me)
+            has_line = True
+            while has_line:
+                is_shown = False
+                try:
+                    self._show((line,))
+                    is_shown = True
+                finally:
+                    with self._changed:
+                        if is_shown:
+                            self._settled += 1
+                        else:
+                            # Something like Ctrl-C came in between; twice is better than never.
+                            self._to_show.appendleft(line)
+                        has_line = is_shown and bool(self._to_show)
+                        if has_line:
+                            line = self._to_show.popleft()
+                        else:
+                            self._showing.remove(me)
+                        self._changed.notify_all()
 
     def _show(self, lines: Iterable[bytes]) -> None:
         """Writes records to standard error, each in one piece."""

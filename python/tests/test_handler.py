@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import os
@@ -327,6 +328,34 @@ def test_close_ends_in_its_time_and_shows_what_is_left(
     captured = capfd.readouterr().err
     assert shown(captured) == [f"{n}" for n in range(700)]
     assert notes(captured) == ["ekk: stream test: 700 records were not sent and stand on standard error"]
+
+
+def test_close_waits_for_what_the_worker_is_still_showing(
+    make: Make, firehose: Firehose, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    firehose.set(delay=0.5)
+    handler = make(batch_seconds=0.01)
+    written: list[str] = []
+    has_begun = threading.Event()
+
+    class Slow(io.StringIO):
+        def write(self, text: str) -> int:
+            if threading.current_thread().name == "ekk-test":
+                # Its call is over, and so is its work; what it has in its hands, it has.
+                has_begun.set()
+                time.sleep(0.3)
+            else:
+                assert has_begun.wait(10)
+            written.append(text)
+            return len(text)
+
+    log(handler, *(f"{n}" for n in range(20)))
+    until(lambda: handler._sending)
+    monkeypatch.setattr(sys, "stderr", Slow())
+    handler.close(0)
+    monkeypatch.undo()
+    assert sorted(map(int, shown("".join(written)))) == list(range(20))
+    assert handler.counts().shown == 20
 
 
 def test_a_flush_that_gave_up_takes_nothing_from_a_close(make: Make, firehose: Firehose) -> None:
