@@ -42,6 +42,7 @@ pub mod records;
 pub mod ship;
 
 pub mod backup;
+pub mod error_log;
 pub mod objects;
 pub mod replay;
 pub mod verify;

@@ -18,7 +18,7 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, Or
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::timeout::TimeoutConfig;
 use http::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::aws::{DomainScheme, Session, causes};
 use crate::error::{Error, ErrorKind, Result};
@@ -886,6 +886,15 @@ pub fn told(json: &Value) -> String {
         (None, None, None) => json.to_string(),
     };
     shortened(&told)
+}
+
+/// Returns what a message says, without the JSON that an engine's error stands in.
+#[must_use]
+pub fn told_in(message: &str) -> String {
+    match serde_json::from_str::<Value>(message) {
+        Ok(error) if error["type"].is_string() || error["reason"].is_string() => told(&json!({ "error": error })),
+        Ok(_) | Err(_) => message.to_owned(),
+    }
 }
 
 /// Describes a body that is not JSON.

@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws_sdk_cloudwatchlogs::types::FilteredLogEvent;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -13,12 +12,13 @@ use super::seen::{
     Arrival, Backup, Blocks, Conflict, Disk, DiskThreshold, Disks, Failed, Failures, Fields, Index, Inside, Lately,
     LogErrors, Mapped, Seen, TimeField, Times,
 };
-use crate::aws::{Described, ServerClock, Session, failure};
+use crate::aws::{Described, ServerClock, Session};
 use crate::backup::{FailedDocument, Layout, Name, ObjectReader, Piece, derived_id, record_line};
 use crate::error::{Error, Result};
+use crate::error_log::{LogError, Within};
 use crate::located::expression;
 use crate::objects::{Bucket, Listed, ReadError, failed_since, newest_record, records_since};
-use crate::opensearch::{DataPlane, Found, Path, Reach, told};
+use crate::opensearch::{DataPlane, Found, Path, Reach, told_in};
 use crate::replay::{cause_in, is_index_name};
 use crate::resource::bucket::BucketSettings;
 use crate::resource::domain::DomainSettings;
@@ -173,52 +173,26 @@ async fn logged(
         return Ok(Vec::new());
     }
     let before = |ago| now.saturating_sub(ago).unwrap_or(now);
+    // Where there are more than are looked at, the newest are what tells how it is now.
+    let just_now = Within { since: before(JUST_NOW), until: None, most: MOST_EVENTS };
+    let mut read = just_now.read(session, group, &streams).await?;
+    let until = before(JUST_NOW).saturating_sub(SignedDuration::from_millis(1)).ok();
+    let earlier = Within { since: before(LATELY), until, most: MOST_EVENTS - read.len() };
+    read.extend(earlier.read(session, group, &streams).await?);
     let mut by_code: BTreeMap<String, LogErrors> = BTreeMap::new();
-    let mut read = 0;
-    // Events come oldest first: where there are more than are looked at, the newest are what tells how it is now.
-    for (from, until) in [(before(JUST_NOW), None), (before(LATELY), Some(before(JUST_NOW)))] {
-        let events = session.aws.logs.filter_log_events().log_group_name(group);
-        let events = events.set_log_stream_names(Some(streams.clone())).start_time(from.as_millisecond());
-        // What is at the end time itself is returned, too.
-        let events = events.set_end_time(until.map(|until| until.as_millisecond() - 1));
-        let mut pages = events.into_paginator().send();
-        'pages: while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| failure(&format!("log group {group}"), "logs:FilterLogEvents", error))?;
-            for event in page.events() {
-                if read == MOST_EVENTS {
-                    break 'pages;
-                }
-                read += 1;
-                take_event(&mut by_code, event, now);
-            }
+    for LogError { code, text, at } in read {
+        let code = code.unwrap_or_else(|| "an error".to_owned());
+        let newest = at.unwrap_or(now);
+        let entry =
+            by_code.entry(code.clone()).or_insert_with(|| LogErrors { code, count: 0, newest, text: text.clone() });
+        entry.count += 1;
+        if newest > entry.newest {
+            (entry.newest, entry.text) = (newest, text);
         }
     }
     let mut errors: Vec<LogErrors> = by_code.into_values().collect();
     errors.sort_by_key(|errors| std::cmp::Reverse(errors.count));
     Ok(errors)
-}
-
-fn take_event(by_code: &mut BTreeMap<String, LogErrors>, event: &FilteredLogEvent, now: Timestamp) {
-    let message = event.message().unwrap_or_default();
-    let told: Value = serde_json::from_str(message).unwrap_or_default();
-    let text = |key: &str| told[key].as_str().map(ToOwned::to_owned);
-    let code = text("errorCode").unwrap_or_else(|| "an error".to_owned());
-    let newest = event.timestamp().and_then(|at| Timestamp::from_millisecond(at).ok()).unwrap_or(now);
-    let text = text("message").or_else(|| text("errorMessage")).unwrap_or_else(|| message.to_owned());
-    let text = words(&text);
-    let entry = by_code.entry(code.clone()).or_insert_with(|| LogErrors { code, count: 0, newest, text: text.clone() });
-    entry.count += 1;
-    if newest > entry.newest {
-        (entry.newest, entry.text) = (newest, text);
-    }
-}
-
-/// Returns an engine's words without the JSON that they stand in.
-fn words(message: &str) -> String {
-    match serde_json::from_str::<Value>(message) {
-        Ok(error) if error.is_object() => told(&json!({ "error": error })),
-        Ok(_) | Err(_) => message.to_owned(),
-    }
 }
 
 /// Reads which documents failed lately, whether all of them were looked at, and what the backup tells of arrivals.
@@ -378,7 +352,7 @@ async fn failed(
             // What can never be brought back is one with its like, whatever the engine said of it.
             let cause = if never.is_none() { cause_in(&message) } else { String::new() };
             let entry = by_cause.entry((never.clone(), code.clone(), cause)).or_insert_with(|| {
-                let (text, object) = (words(&message), place(bucket, &object));
+                let (text, object) = (told_in(&message), place(bucket, &object));
                 let failures = Failures { code, count: 0, back: 0, text, indices: Vec::new(), object, never };
                 FailedIds { failures, ids: BTreeMap::new() }
             });

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Hop, Report, State, Task};
-use crate::aws::failure;
 use crate::backup::{FailedDocument, Name, ObjectReader, Piece};
 use crate::error::{Error, Result};
+use crate::error_log::Within;
 use crate::objects::{Listed, ReadError, failed_since, records_since};
 use crate::render::took;
 use crate::replay::cause_in;
@@ -124,35 +124,13 @@ impl Evidence {
 
     async fn read_log(&mut self, task: &Task<'_>) -> Result<()> {
         let Some(log) = &task.error_log else { return Ok(()) };
-        let events = task
-            .session
-            .aws
-            .logs
-            .filter_log_events()
-            .log_group_name(&log.group)
-            .set_log_stream_names(Some(log.streams.clone()))
-            .start_time(self.since.as_millisecond());
-        // A page may be empty, and others follow it.
-        let mut pages = events.into_paginator().send();
-        let mut read = Vec::new();
-        while let Some(page) = pages.next().await {
-            let page =
-                page.map_err(|error| failure(&format!("log group {}", log.group), "logs:FilterLogEvents", error))?;
-            read.extend(page.events.unwrap_or_default());
-            if read.len() >= MOST_EVENTS {
-                break;
-            }
-        }
-        for event in read {
-            let message = event.message().unwrap_or_default();
-            let told: serde_json::Value = serde_json::from_str(message).unwrap_or_default();
-            let text = |key: &str| told[key].as_str().unwrap_or_default().to_owned();
-            let told = match (text("errorCode"), text("message")) {
-                (code, text) if code.is_empty() && text.is_empty() => message.to_owned(),
-                (code, text) => format!("{code}: {text}"),
-            };
+        let within = Within { since: self.since, until: None, most: MOST_EVENTS };
+        for error in within.read(task.session, &log.group, &log.streams).await? {
             if self.errors.len() < MOST_ERRORS {
-                self.errors.insert(told);
+                self.errors.insert(match error.code {
+                    Some(code) => format!("{code}: {}", error.text),
+                    None => error.text,
+                });
             }
         }
         Ok(())
