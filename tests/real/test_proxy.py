@@ -68,7 +68,9 @@ def raw(address: str, request: bytes) -> bytes:
     host, port = address.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=10) as client:
         client.sendall(request)
-        client.shutdown(socket.SHUT_WR)
+        # A reset may have come already; what is read next says so.
+        with contextlib.suppress(OSError):
+            client.shutdown(socket.SHUT_WR)
         received = b""
         while data := client.recv(65536):
             received += data
