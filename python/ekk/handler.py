@@ -861,37 +861,43 @@ class FirehoseHandler(logging.Handler):
         away what is in its hands, and take over when nothing was written for a second.
         """
         me = threading.get_ident()
-        while True:
-            with self._changed:
-                settled, deadline = self._settled, time.monotonic() + 1.0
-                # What is in this thread's own hands comes back: this is a signal handler then.
-                while any(thread != me for thread in self._showing) and time.monotonic() < deadline:
-                    self._changed.wait(deadline - time.monotonic())
-                    if self._settled != settled:
-                        settled, deadline = self._settled, time.monotonic() + 1.0
-                if not self._to_show:
-                    return
-                line = self._to_show.popleft()
-                self._showing.append(me)
-            has_line = True
-            while has_line:
-                is_shown = False
-                try:
-                    self._show((line,))
-                    is_shown = True
-                finally:
+        while self._begin_to_show(me):
+            line: bytes | None = None
+            try:
+                while True:
                     with self._changed:
-                        if is_shown:
-                            self._settled += 1
-                        else:
-                            # Something like Ctrl-C came in between; twice is better than never.
-                            self._to_show.appendleft(line)
-                        has_line = is_shown and bool(self._to_show)
-                        if has_line:
-                            line = self._to_show.popleft()
-                        else:
-                            self._showing.remove(me)
+                        if not self._to_show:
+                            break
+                        line = self._to_show.popleft()
+                    self._show((line,))
+                    with self._changed:
+                        self._settled += 1
+                        line = None
                         self._changed.notify_all()
+            finally:
+                with self._changed:
+                    if line is not None:
+                        # Something like Ctrl-C came in between; twice is better than never.
+                        self._to_show.appendleft(line)
+                    self._showing.remove(me)
+                    self._changed.notify_all()
+
+    def _begin_to_show(self, me: int) -> bool:
+        """Waits for other threads that show; returns whether there is something left to be shown by this one."""
+        with self._changed:
+            settled, deadline = -1, 0.0
+            # What is in this thread's own hands comes back: this is a signal handler then.
+            while any(thread != me for thread in self._showing):
+                if self._settled != settled:
+                    settled, deadline = self._settled, time.monotonic() + 1.0
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    break
+                self._changed.wait(left)
+            if not self._to_show:
+                return False
+            self._showing.append(me)
+            return True
 
     def _show(self, lines: Iterable[bytes]) -> None:
         """Writes records to standard error, each in one piece."""
