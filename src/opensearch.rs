@@ -893,6 +893,7 @@ pub fn told(json: &Value) -> String {
 pub fn told_in(message: &str) -> String {
     match serde_json::from_str::<Value>(message) {
         Ok(error) if error["type"].is_string() || error["reason"].is_string() => told(&json!({ "error": error })),
+        Ok(error) if error.is_object() => shortened(message),
         Ok(_) | Err(_) => message.to_owned(),
     }
 }

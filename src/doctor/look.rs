@@ -176,8 +176,8 @@ async fn logged(
     // Where there are more than are looked at, the newest are what tells how it is now.
     let just_now = Within { since: before(JUST_NOW), until: None, most: MOST_EVENTS };
     let mut read = just_now.read(session, group, &streams).await?;
-    let until = before(JUST_NOW).saturating_sub(SignedDuration::from_millis(1)).ok();
-    let earlier = Within { since: before(LATELY), until, most: MOST_EVENTS - read.len() };
+    let until = before(JUST_NOW + SignedDuration::from_millis(1));
+    let earlier = Within { since: before(LATELY), until: Some(until), most: MOST_EVENTS - read.len() };
     read.extend(earlier.read(session, group, &streams).await?);
     let mut by_code: BTreeMap<String, LogErrors> = BTreeMap::new();
     for LogError { code, text, at } in read {
